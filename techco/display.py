@@ -1,0 +1,234 @@
+"""What a notebook cell shows, and what the report reads back from the executed notebook.
+
+Every object here is shown in two forms at once: HTML for whoever looks at the notebook, and a JSON payload of type
+`MIME` for `techco.report`, which makes the pages and CSV files from the executed notebooks alone. A payload is
+`{"kind": "table" | "finding" | "figures", ...}` with the fields of the class of that name. Payloads hold only JSON
+values: money is a string such as `"1234.50"`, a day is `YYYY-MM-DD`, unknown is null.
+"""
+
+from __future__ import annotations
+
+import datetime
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+MIME = "application/vnd.techco+json"
+SHOWN_ROWS = 20
+
+ColumnKind = Literal["text", "integer", "money", "date"]
+Value = str | int | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: `name` as in the CSV, `kind` decides alignment and number format."""
+
+    name: str
+    kind: ColumnKind = "text"
+
+    @property
+    def label(self) -> str:
+        """The name as people read it: `unique_customers` becomes `Unique customers`."""
+        return self.name.replace("_", " ").capitalize().replace(" id", " ID")
+
+
+class Shown:
+    """Base of everything a cell can show: one mime bundle with HTML, plain text and the payload."""
+
+    kind: str
+
+    def payload(self) -> dict[str, Any]:
+        """The JSON payload, with the kind."""
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+    def to_html(self) -> str:
+        """The HTML shown in the notebook; all data in it is escaped."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {"text/plain": repr(self), "text/html": self.to_html(), MIME: self.payload()}
+
+
+@dataclass(frozen=True, repr=False)
+class Table(Shown):
+    """A table small enough to be read: at most a few thousand rows.
+
+    Attributes
+    ----------
+    name
+        Name of the CSV file without suffix, snake_case.
+    columns
+        Name and kind of each column.
+    rows
+        One sequence per row, one value per column: str, int or None; money and days as strings.
+    title
+        Heading of the table for people; may be empty.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+    title: str = ""
+    kind = "table"
+
+    @classmethod
+    def of(cls, name: str, columns: Sequence[Column], rows: Iterable[Sequence[object]], title: str = "") -> Table:
+        """Make a table of Python values: Decimal and date become strings, everything else is kept."""
+        return cls(name, list(columns), [[to_json(value) for value in row] for row in rows], title)
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Table:
+        """Read a table back from its payload."""
+        columns = [Column(**column) for column in payload["columns"]]
+        return cls(payload["name"], columns, payload["rows"], payload.get("title", ""))
+
+    def to_html(self, limit: int | None = SHOWN_ROWS) -> str:
+        """An HTML table with at most `limit` rows (all if None) and a line that says how many are left out."""
+        head = "".join(f'<th scope="col" class="{c.kind}">{html.escape(c.label)}</th>' for c in self.columns)
+        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows[:limit])
+        left = len(self.rows) - len(self.rows[:limit])
+        more = f'<p class="more">… and {left:,} more rows</p>' if left else ""
+        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
+        return f'<table class="techco">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+
+    def _cells(self, row: Sequence[Value]) -> str:
+        cells = zip(row, self.columns, strict=True)
+        return "".join(f'<td class="{c.kind}">{html.escape(format_value(v, c.kind))}</td>' for v, c in cells)
+
+    def __repr__(self) -> str:
+        lines = [[c.label for c in self.columns]]
+        lines += [[format_value(v, c.kind) for v, c in zip(r, self.columns, strict=True)] for r in self.rows[:SHOWN_ROWS]]
+        return "\n".join("  ".join(line) for line in lines)
+
+
+@dataclass(frozen=True, repr=False)
+class Finding(Shown):
+    """The answer to one question: a sentence that states it, a plot and a table.
+
+    Attributes
+    ----------
+    name
+        snake_case, fixed by the design: `action_frequency`, `unique_customers`, `sales_by_category`, `sales_by_day`,
+        `sales_by_product`, `spend_by_customer`.
+    question
+        What was asked, for people.
+    sentence
+        The finding, computed from the data.
+    table
+        The numbers behind it; its name is the name of the CSV.
+    svg
+        The plot as one `<svg>` element, empty where there is nothing to plot.
+    alt
+        What the plot shows, in words, with its main numbers.
+    """
+
+    name: str
+    question: str
+    sentence: str
+    table: Table
+    svg: str = ""
+    alt: str = ""
+    kind = "finding"
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Finding:
+        """Read a finding back from its payload."""
+        fields = {key: value for key, value in payload.items() if key not in ("kind", "table")}
+        return cls(table=Table.from_payload(payload["table"]), **fields)
+
+    def to_html(self) -> str:
+        """Sentence, plot and the first rows of the table."""
+        return f"<p><strong>{html.escape(self.sentence)}</strong></p>{self.svg}{self.table.to_html()}"
+
+    def __repr__(self) -> str:
+        return f"{self.sentence}\n{self.table!r}"
+
+
+@dataclass(frozen=True, repr=False)
+class Figures(Shown):
+    """Named numbers: what was read and refused, the key figures.
+
+    Attributes
+    ----------
+    name
+        What the numbers are about, for instance `records` or `key_figures`.
+    values
+        Name to number; money as string, unknown is null.
+    title
+        Heading for people.
+    """
+
+    name: str
+    values: dict[str, Value] = field(default_factory=dict)
+    title: str = ""
+    kind = "figures"
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Figures:
+        """Read figures back from their payload."""
+        return cls(payload["name"], payload["values"], payload.get("title", ""))
+
+    def to_html(self) -> str:
+        """A table of two columns."""
+        return self._table().to_html(limit=None)
+
+    def _table(self) -> Table:
+        rows = [[Column(name).label, format_value(v, _kind_of(v))] for name, v in self.values.items()]
+        return Table(self.name, [Column("name"), Column("value", "integer")], rows, self.title)
+
+    def __repr__(self) -> str:
+        return repr(self._table())
+
+
+def to_json(value: object) -> Value:
+    """One value as JSON: None, int and str stay; Decimal and date become strings.
+
+    Raises
+    ------
+    TypeError
+        For a float or anything else that has no exact JSON form here.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        return int(value)  # NumPy integers too
+    raise TypeError(f"A table holds text, whole numbers, Decimal and days, not {type(value).__name__}.")
+
+
+def format_value(value: Value, kind: ColumnKind) -> str:
+    """One value as people read it: thousands separators, two decimals for money, an en dash for unknown."""
+    if value is None:
+        return "–"
+    if kind == "integer":
+        return f"{value:,}" if isinstance(value, int) else value
+    if kind == "money":
+        return f"{Decimal(value):,.2f}"
+    return str(value)
+
+
+def _kind_of(value: Value) -> ColumnKind:
+    if isinstance(value, int):
+        return "integer"
+    return "money" if value and re.fullmatch(r"-?\d+\.\d\d", value) else "text"
+
+
+_EMAIL = re.compile(r"([\w.+-])[\w.+-]*@([\w-])[\w.-]*", re.ASCII)
+_PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d\s()./x-]{7,}\d(?![\w])", re.ASCII)
+
+
+def mask(text: str) -> str:
+    """Hide e-mail addresses and telephone numbers in text that people will see."""
+    text = _EMAIL.sub(r"\1…@\2…", text)
+    return _PHONE.sub(lambda phone: phone[0] if _is_timestamp(phone[0]) else "…" + phone[0][-2:], text)
+
+
+def _is_timestamp(text: str) -> bool:
+    return re.match(r"\d{4}-\d{2}-\d{2}(\s|$)", text) is not None

@@ -1,0 +1,56 @@
+"""What can go wrong, as a tree of exceptions.
+
+::
+
+    TechcoError                 anything a user can mend; its text says what came, what is allowed and what to do next
+    ├── ParameterError          a parameter, setting or option has a wrong value (also a ValueError)
+    ├── StorageError            the storage is missing, unreadable or cannot be written
+    │   └── RawFileError        a raw file is missing, empty or not what its name says
+    ├── EngineError             the engine could not start or is not reachable
+    ├── TableError              a table is missing or does not have the columns of the contract
+    │   ├── RowsOutsidePeriod   rows to be written lie outside the period they would replace
+    │   └── CommitRefused       other writers kept winning; nothing was written
+    └── StepFailed              a notebook stopped before its last cell
+
+Only `techco.cli` turns these into exit codes.
+"""
+
+
+class TechcoError(Exception):
+    """Base of every error a user can mend."""
+
+    exit_code = 1
+
+
+class ParameterError(TechcoError, ValueError):
+    """Raised when a parameter, setting or option has a value that is not allowed."""
+
+    exit_code = 2
+
+
+class StorageError(TechcoError):
+    """Raised when a storage does not exist, cannot be read or cannot be written."""
+
+
+class RawFileError(StorageError):
+    """Raised when a raw file is missing, empty, in an unreadable encoding or lacks a column."""
+
+
+class EngineError(TechcoError):
+    """Raised when the engine cannot be started or reached."""
+
+
+class TableError(TechcoError):
+    """Raised when a table is missing or its columns are not those of the contract."""
+
+
+class RowsOutsidePeriod(TableError):
+    """Raised before anything is committed when rows lie outside the period they would replace."""
+
+
+class CommitRefused(TableError):
+    """Raised when other writers won every retry; the table is as they left it."""
+
+
+class StepFailed(TechcoError):
+    """Raised when a notebook stopped before its last cell had run."""
