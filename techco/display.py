@@ -101,7 +101,9 @@ class Table(Shown):
 
     def __repr__(self) -> str:
         lines = [[c.label for c in self.columns]]
-        lines += [[format_value(v, c.kind) for v, c in zip(r, self.columns, strict=True)] for r in self.rows[:SHOWN_ROWS]]
+        lines += [
+            [format_value(v, c.kind) for v, c in zip(r, self.columns, strict=True)] for r in self.rows[:SHOWN_ROWS]
+        ]
         return "\n".join("  ".join(line) for line in lines)
 
 

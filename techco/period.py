@@ -74,7 +74,9 @@ def parse_day(text: str, name: str) -> date:
         When the text has another form, or the day does not exist.
     """
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        raise ParameterError(f"{name} is {text!r}, which is not a day. Write it as YYYY-MM-DD, for instance 2023-08-02.")
+        raise ParameterError(
+            f"{name} is {text!r}, which is not a day. Write it as YYYY-MM-DD, for instance 2023-08-02."
+        )
     try:
         return date.fromisoformat(text)
     except ValueError:
