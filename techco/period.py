@@ -73,7 +73,8 @@ def parse_day(text: str, name: str) -> date:
     ParameterError
         When the text has another form, or the day does not exist.
     """
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+    # A notebook's parameter may be of any type, whatever its annotation says.
+    if not isinstance(text, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise ParameterError(
             f"{name} is {text!r}, which is not a day. Write it as YYYY-MM-DD, for instance 2023-08-02."
         )

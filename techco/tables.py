@@ -1,0 +1,313 @@
+"""Writes and reads the tables; the only module that writes them.
+
+The engine writes plain Parquet files into a new folder inside the table, where no reader looks, in chunks of days so
+that memory stays bounded. Then one commit to the Delta log adds them and removes the files they replace. A reader sees
+the period before that commit or after it; a run that dies leaves files that no commit names.
+
+Sail's own Delta writer is not used: it appends rows outside the predicate of `replaceWhere`, casts and drops columns
+silently, and buffers a whole partitioned write in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from techco.contract import PARTITION, TABLES, TableContract
+from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
+from techco.period import Period
+from techco.storage import Storage
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable, Schema
+    from deltalake.transaction import AddAction, RemoveAction
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+ROWS_PER_CHUNK = 5_000_000
+COMMIT_ATTEMPTS = 12
+# Hive's name for the partition of NULL. Sail would write a NULL date into 1970-01-01.
+_NO_DAY = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file inside a table: `path` relative to the table, `size` in bytes, its `day` (None for no day)."""
+
+    path: str
+    size: int
+    rows: int
+    day: date | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one storage, through one session."""
+
+    spark: SparkSession
+    storage: Storage
+
+    def exists(self, name: str) -> bool:
+        """Whether a table has been made."""
+        return (self._folder(name) / "_delta_log").is_dir()
+
+    def read(self, name: str) -> DataFrame:
+        """Read a table as its last commit left it.
+
+        Raises
+        ------
+        TableError
+            When it is not there yet; says which step makes it.
+        """
+        if not self.exists(name):
+            step = "join" if name in ("full_data", "product_sales") else "ingest"
+            raise TableError(
+                f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
+            )
+        return self.spark.read.format("delta").load(self.storage.engine_path(f"tables/{name}"))
+
+    def read_period(self, name: str, period: Period) -> DataFrame:
+        """Read the days of a period, both ends included, from a table by day."""
+        return self.read(name).where(_between(period.first, period.last))
+
+    def replace_all(self, name: str, frame: DataFrame, run_id: str) -> None:
+        """Replace the whole content of a table that is not kept by day.
+
+        Raises
+        ------
+        TableError
+            When the columns are not exactly those of the contract.
+        CommitRefused
+            When other writers won every retry.
+        """
+        self._replace(TABLES[name], frame, run_id, chunks=[None], allowed=lambda day: day is None)
+
+    def replace_period(
+        self,
+        name: str,
+        frame: DataFrame,
+        period: Period,
+        run_id: str,
+        rows_per_day: Mapping[date | None, int] | None = None,
+    ) -> None:
+        """Replace the days of a period, and nothing else, in one commit.
+
+        Parameters
+        ----------
+        name
+            A table by day.
+        frame
+            The period's rows with exactly the columns of the contract. A day without rows is emptied. In a table that
+            allows rows without a day those are replaced as well.
+        rows_per_day
+            How many rows each day has, where it is known; they are counted otherwise. It only sizes the chunks.
+
+        Raises
+        ------
+        TableError
+            When the columns are not exactly those of the contract.
+        RowsOutsidePeriod
+            When a row lies outside the period, or has no day where it needs one; nothing is committed.
+        CommitRefused
+            When other writers won every retry.
+        """
+        table = TABLES[name]
+        _check_columns(frame.schema, table)
+        if rows_per_day is None:
+            rows_per_day = count_per_day(frame)
+        chunks = list(_chunks(rows_per_day, ROWS_PER_CHUNK))
+        self._replace(table, frame, run_id, chunks, lambda day: day in period if day is not None else table.undated)
+
+    def _replace(
+        self,
+        table: TableContract,
+        frame: DataFrame,
+        run_id: str,
+        chunks: list[str | None],
+        allowed: Callable[[date | None], bool],
+    ) -> None:
+        _check_columns(frame.schema, table)
+        self._create(table)
+        batch = uuid.uuid4().hex
+        folder = self._folder(table.name) / batch
+        try:
+            for number, days in enumerate(chunks):
+                self._write(table, frame if days is None else frame.where(days), f"{batch}/{number:04d}")
+            files = _written(folder, self._folder(table.name))
+            outside = sorted({str(file.day) for file in files if not allowed(file.day)})
+            if outside:
+                raise RowsOutsidePeriod(
+                    f"Rows for {table.name} lie outside the period: event_date {', '.join(outside[:5])}. "
+                    "Nothing was written. Filter the frame to the period first."
+                )
+            self._commit(table, files, allowed, run_id)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
+        from pyspark.sql import functions as F
+
+        writer = frame
+        if table.by_day:
+            day = F.coalesce(F.col(PARTITION).cast("string"), F.lit(_NO_DAY))
+            writer = frame.withColumn(PARTITION, day)
+        write = writer.write.mode("error")
+        if table.by_day:
+            write = write.partitionBy(PARTITION)
+        write.parquet(self.storage.engine_path(f"tables/{table.name}/{folder}"))
+
+    def _create(self, table: TableContract) -> None:
+        from deltalake import DeltaTable
+
+        folder = self._folder(table.name)
+        if not self.exists(table.name):
+            folder.mkdir(parents=True, exist_ok=True)
+            partition_by = [PARTITION] if table.by_day else None
+            DeltaTable.create(str(folder), _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
+        found = DeltaTable(str(folder)).schema()
+        if found != _delta_schema(table.schema):
+            raise TableError(
+                f"The table {folder} has other columns than this version writes: {_names(found)}, expected "
+                f"{table.columns}. Move the table away and ingest its periods again."
+            )
+
+    def _commit(
+        self, table: TableContract, files: list[DataFile], replaced: Callable[[date | None], bool], run_id: str
+    ) -> None:
+        """Add files and remove those of the days they replace, in one commit; again if another writer was first.
+
+        Without retries of its own Delta refuses whichever of two writers comes second. Its own retry would let both
+        add their files to a period that was empty before, and each row would be there twice.
+        """
+        from deltalake import CommitProperties, DeltaTable
+        from deltalake.exceptions import CommitFailedError
+
+        for attempt in range(COMMIT_ATTEMPTS):
+            current = DeltaTable(str(self._folder(table.name)))
+            actions: list[AddAction | RemoveAction] = [*_removals(current, table, replaced)]
+            actions += [_addition(file, table) for file in files]
+            if not actions:
+                return
+            try:
+                current.create_write_transaction(
+                    actions,
+                    mode="append",
+                    schema=current.schema(),
+                    partition_by=[PARTITION] if table.by_day else None,
+                    commit_properties=CommitProperties(max_commit_retries=0, custom_metadata={"run_id": run_id}),
+                )
+                return
+            except CommitFailedError:
+                time.sleep(random.uniform(0.5, 1.5) * min(0.05 * 2**attempt, 3))
+        raise CommitRefused(
+            f"Other runs kept writing {table.name} in {self.storage.url}; this one gave up after {COMMIT_ATTEMPTS} "
+            "attempts and changed nothing. Run it again when they have ended."
+        )
+
+    def _folder(self, name: str) -> Path:
+        return Path(self.storage.engine_path(f"tables/{name}"))
+
+
+def count_per_day(frame: DataFrame) -> dict[date | None, int]:
+    """Count the rows of each `event_date`; rows without a day count under None."""
+    return {row[0]: row[1] for row in frame.groupBy(PARTITION).count().collect()}
+
+
+def _chunks(rows_per_day: Mapping[date | None, int], limit: int) -> Iterator[str | None]:
+    """Conditions that cut a frame into runs of whole days of about `limit` rows; None for the whole frame.
+
+    The first and the last chunk are open to their side, so that no row slips through between them unseen.
+    """
+    days = sorted(day for day in rows_per_day if day is not None)
+    starts, rows = [], 0
+    for day in days:
+        if rows and rows + rows_per_day[day] > limit:
+            starts.append(day)
+            rows = 0
+        rows += rows_per_day[day]
+    if not starts:
+        yield None
+        return
+    yield f"{PARTITION} IS NULL OR {PARTITION} < DATE'{starts[0]}'"
+    for start, end in pairwise(starts):
+        yield f"{PARTITION} >= DATE'{start}' AND {PARTITION} < DATE'{end}'"
+    yield f"{PARTITION} >= DATE'{starts[-1]}'"
+
+
+def _between(first: date, last: date) -> str:
+    return f"{PARTITION} >= DATE'{first}' AND {PARTITION} <= DATE'{last}'"
+
+
+def _check_columns(found: StructType, table: TableContract) -> None:
+    expected = [(field.name, field.dataType.simpleString()) for field in table.schema]
+    came = [(field.name, field.dataType.simpleString()) for field in found]
+    if came != expected:
+        shown = ", ".join(f"{name} {kind}" for name, kind in came)
+        raise TableError(f"Columns for the table {table.name} are {shown}. Expected exactly: {table.columns}.")
+
+
+def _delta_schema(schema: StructType) -> Schema:
+    from deltalake import Schema
+
+    return Schema.from_json(schema.json())
+
+
+def _names(schema: Schema) -> str:
+    return ", ".join(field.name for field in schema.fields)
+
+
+def _written(folder: Path, table_folder: Path) -> list[DataFile]:
+    """The data files below a folder that the engine has just written."""
+    import pyarrow.parquet as pq
+
+    files = []
+    for path in sorted(folder.rglob("*.parquet")):
+        rows = pq.read_metadata(path).num_rows
+        if rows:
+            files.append(DataFile(path.relative_to(table_folder).as_posix(), path.stat().st_size, rows, _day(path)))
+    return files
+
+
+def _day(path: Path) -> date | None:
+    _, equals, value = path.parent.name.partition(f"{PARTITION}=")
+    return date.fromisoformat(unquote(value)) if equals and value != _NO_DAY else None
+
+
+def _addition(file: DataFile, table: TableContract) -> AddAction:
+    from deltalake.transaction import AddAction
+
+    return AddAction(
+        path=file.path,
+        size=file.size,
+        partition_values=_partition(file.day, table),
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows}),
+    )
+
+
+def _removals(
+    current: DeltaTable, table: TableContract, replaced: Callable[[date | None], bool]
+) -> Iterator[RemoveAction]:
+    import pyarrow as pa
+    from deltalake.transaction import RemoveAction
+
+    for file in pa.table(current.get_add_actions(flatten=True)).to_pylist():
+        day = file.get(f"partition.{PARTITION}")
+        if replaced(day):
+            yield RemoveAction(file["path"], True, int(time.time() * 1000), file["size_bytes"], _partition(day, table))
+
+
+def _partition(day: date | None, table: TableContract) -> dict[str, str | None]:
+    return {PARTITION: day.isoformat() if day else None} if table.by_day else {}

@@ -1,0 +1,218 @@
+"""The one writer of tables: what it replaces, what it refuses, what a reader sees."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import CommitProperties, DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from techco import tables as tables_module
+from techco.contract import PRODUCTS, QUARANTINE, WEB_LOGS
+from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
+from techco.period import Period
+from techco.storage import Storage
+from techco.tables import Tables
+
+AUGUST = Period.parse("2023-08")
+
+
+def logs(spark: SparkSession, *days_and_ids: tuple[str, int]) -> DataFrame:
+    rows = [
+        (log_id, datetime.fromisoformat(day), date.fromisoformat(day), 1, None, "view", None)
+        for day, log_id in days_and_ids
+    ]
+    return spark.createDataFrame(rows, WEB_LOGS.schema)
+
+
+def ids(tables: Tables) -> list[tuple[str, int]]:
+    rows = tables.read("web_logs").select("event_date", "log_id").collect()
+    return sorted((str(row.event_date), row.log_id) for row in rows)
+
+
+def test_a_new_table_holds_what_was_written(tables: Tables, sail: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-31", 2)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 1), ("2023-08-31", 2)]
+    assert tables.read("web_logs").schema.simpleString() == WEB_LOGS.schema.simpleString()
+
+
+def test_a_period_is_replaced_and_its_neighbours_stay(tables: Tables, sail: SparkSession) -> None:
+    whole = logs(sail, ("2023-08-01", 1), ("2023-08-02", 2), ("2023-08-03", 3), ("2023-08-04", 4))
+    tables.replace_period("web_logs", whole, AUGUST, "run")
+    tables.replace_period("web_logs", logs(sail, ("2023-08-02", 20)), Period.parse("2023-08-02..2023-08-03"), "run")
+    assert ids(tables) == [("2023-08-01", 1), ("2023-08-02", 20), ("2023-08-04", 4)]
+
+
+def test_an_empty_frame_empties_the_period(tables: Tables, sail: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(sail), Period.parse("2023-08-02"), "run")
+    assert ids(tables) == [("2023-08-01", 1)]
+
+
+def test_an_empty_frame_makes_an_empty_table(tables: Tables, sail: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(sail), AUGUST, "run")
+    assert tables.read("web_logs").count() == 0
+
+
+def test_writing_the_same_twice_changes_nothing(tables: Tables, sail: SparkSession) -> None:
+    for _ in range(2):
+        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 1)]
+
+
+def test_a_table_can_be_rewritten_from_itself(tables: Tables, sail: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
+    tables.replace_period("web_logs", tables.read("web_logs").where("log_id = 2"), AUGUST, "run")
+    assert ids(tables) == [("2023-08-02", 2)]
+
+
+@pytest.mark.parametrize("day", ["2023-07-31", "2023-09-01"])
+def test_a_row_outside_the_period_is_refused_and_nothing_is_written(
+    tables: Tables, sail: SparkSession, day: str
+) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-05", 1)), AUGUST, "run")
+    with pytest.raises(RowsOutsidePeriod, match=day):
+        tables.replace_period("web_logs", logs(sail, ("2023-08-05", 2), (day, 3)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-05", 1)]
+
+
+def test_a_row_without_a_day_is_refused_where_days_are_needed(tables: Tables, sail: SparkSession) -> None:
+    undated = sail.createDataFrame([(1, None, None, 1, None, "view", None)], WEB_LOGS.schema)
+    for period in (AUGUST, Period.parse("1970-01-01")):  # where the engine itself would put NULL
+        with pytest.raises(RowsOutsidePeriod, match="None"):
+            tables.replace_period("web_logs", undated, period, "run")
+    assert ids(tables) == []
+
+
+def test_rows_outside_are_refused_even_when_the_given_counts_do_not_know_them(
+    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 1)
+    frame = logs(sail, ("2023-07-01", 1), ("2023-08-01", 2), ("2023-08-02", 3), ("2023-12-01", 4))
+    with pytest.raises(RowsOutsidePeriod, match="2023-07-01, 2023-12-01"):
+        tables.replace_period("web_logs", frame, AUGUST, "run", {date(2023, 8, 1): 1, date(2023, 8, 2): 1})
+
+
+def test_other_columns_are_refused(tables: Tables, sail: SparkSession) -> None:
+    frame = logs(sail, ("2023-08-01", 1))
+    for wrong in (
+        frame.withColumn("extra", frame.log_id),
+        frame.drop("action"),
+        frame.withColumn("quantity", frame.quantity.cast("string")),
+        frame.select("event_time", "log_id", "event_date", "customer_id", "product_id", "action", "quantity"),
+    ):
+        with pytest.raises(TableError, match="Expected exactly: log_id LONG"):
+            tables.replace_period("web_logs", wrong, AUGUST, "run")
+
+
+def test_a_table_of_another_make_is_left_alone(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+    foreign = Path(storage.tables()) / "web_logs"
+    foreign.parent.mkdir()
+    logs(sail, ("2023-08-01", 1)).select("log_id").write.format("delta").save(storage.engine_path("tables/web_logs"))
+    with pytest.raises(TableError, match="other columns"):
+        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), AUGUST, "run")
+    assert tables.read("web_logs").collect() == [(1,)]
+
+
+def test_rows_without_a_day_are_replaced_where_they_are_allowed(tables: Tables, sail: SparkSession) -> None:
+    def quarantine(*rows: tuple[date | None, str]) -> DataFrame:
+        return sail.createDataFrame([(day, "web_logs", "r", raw, "run") for day, raw in rows], QUARANTINE.schema)
+
+    july, august = date(2023, 7, 1), date(2023, 8, 1)
+    tables.replace_period("quarantine", quarantine((july, "a"), (None, "b")), Period.parse("2023-07"), "run")
+    tables.replace_period("quarantine", quarantine((august, "c"), (None, "d")), AUGUST, "run")
+    rows = tables.read("quarantine").select("event_date", "raw").collect()
+    assert sorted((str(row[0]), row[1]) for row in rows) == [("2023-07-01", "a"), ("2023-08-01", "c"), ("None", "d")]
+    assert tables.read("quarantine").where("event_date IS NULL").count() == 1
+    assert tables.read_period("quarantine", AUGUST).count() == 1
+
+
+def test_a_snapshot_is_replaced_as_a_whole(tables: Tables, sail: SparkSession) -> None:
+    for name in ("old", "new"):
+        frame = sail.createDataFrame([(1, name, None, None)], PRODUCTS.schema)
+        tables.replace_all("products", frame, "run")
+    assert [row.product_name for row in tables.read("products").collect()] == ["new"]
+
+
+def test_chunks_of_days_make_one_commit(
+    tables: Tables, sail: SparkSession, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 2)
+    frame = logs(sail, *[(f"2023-08-{day:02d}", day * 10 + n) for day in range(1, 8) for n in range(day % 3 + 1)])
+    tables.replace_period("web_logs", frame, AUGUST, "run")
+    assert tables.read("web_logs").count() == frame.count()
+    assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 1
+    chunks = {path.parent.parent.name for path in storage.path("tables/web_logs").rglob("*.parquet")}
+    assert len(chunks) > 1
+
+
+def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    before = sorted(storage.path("tables/web_logs").rglob("*"))
+    failing = logs(sail, ("2023-08-01", 2)).selectExpr(
+        "log_id", "event_time", "event_date", "customer_id", "product_id",
+        "CASE WHEN log_id = 2 THEN raise_error('boom') ELSE action END AS action", "quantity",
+    )  # fmt: skip
+    with pytest.raises(Exception, match="boom"):
+        tables.replace_period("web_logs", failing, AUGUST, "run", {date(2023, 8, 1): 1})
+    assert ids(tables) == [("2023-08-01", 1)]
+    assert sorted(storage.path("tables/web_logs").rglob("*")) == before
+
+
+def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(sail: SparkSession, storage: Storage) -> None:
+    def write(number: int) -> None:
+        frame = logs(sail, ("2023-08-01", number), ("2023-08-02", number))
+        Tables(sail, storage).replace_period("web_logs", frame, AUGUST, f"run {number}")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    left = ids(Tables(sail, storage))
+    assert len(left) == 2
+    assert left[0][1] == left[1][1]
+
+
+def test_a_commit_that_another_writer_overtook_is_made_again(
+    tables: Tables, sail: SparkSession, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    real, overtaken = DeltaTable.create_write_transaction, []
+
+    def overtake(self: DeltaTable, *args: object, **options: object) -> None:
+        if not overtaken:
+            overtaken.append(True)
+            tables.replace_period("web_logs", logs(sail, ("2023-08-09", 9)), Period.parse("2023-08-09"), "other")
+        real(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", overtake)
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), Period.parse("2023-08-01"), "run")
+    assert ids(tables) == [("2023-08-01", 2), ("2023-08-09", 9)]
+
+
+def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
+    tables: Tables, sail: SparkSession, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    monkeypatch.setattr(tables_module, "COMMIT_ATTEMPTS", 2)
+    real = DeltaTable.create_write_transaction
+
+    def overtake(self: DeltaTable, *args: object, **options: object) -> None:
+        other = DeltaTable(str(storage.path("tables/web_logs")))
+        real(other, [], mode="append", schema=other.schema(), commit_properties=CommitProperties())
+        real(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", overtake)
+    with pytest.raises(CommitRefused, match="Run it again"):
+        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 1)]
+    assert len(list(storage.path("tables/web_logs").rglob("*.parquet"))) == 1
+
+
+def test_a_missing_table_names_the_step_that_makes_it(tables: Tables) -> None:
+    with pytest.raises(TableError, match="--steps join"):
+        tables.read("full_data")
