@@ -1,0 +1,143 @@
+"""Reads a CSV file of any size into one row per record, nothing judged yet.
+
+The standard library's reader decides what a record is (RFC 4180: quoted commas, quotes and line breaks). A large file
+without any quote is split by the engine, in parallel, which is then the same.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
+from urllib.parse import quote
+
+from techco import rawtext
+from techco.errors import RawFileError
+from techco.scratch import Scratch
+from techco.storage import RawFile, Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+PARALLEL_FROM_BYTES = 64 * 2**20
+_BREAKS = "\r\n"
+_BLANKS = " \t\r\n"
+
+
+def read_csv(storage: Storage, file: RawFile, columns: Sequence[str], scratch: Scratch) -> DataFrame:
+    """Read all records of a CSV file with a header.
+
+    Parameters
+    ----------
+    columns
+        The columns needed; the file has them in any order, and others that are passed over.
+
+    Returns
+    -------
+    DataFrame
+        One row per record, unsorted: `raw` string, its text; `is_whole` boolean, whether it has as many fields as the
+        header; then the columns as strings, trimmed, null where empty. Blank lines are no records.
+
+    Raises
+    ------
+    RawFileError
+        When a column is missing (names it and those found), or the file is not UTF-8 (names the byte).
+    """
+    rawtext.head(storage, file)
+    with rawtext.open_text(storage, file) as stream:
+        header = next(_records(stream), ("", []))[1]
+    places = _places(file, header, columns)
+    ddl = "raw STRING, is_whole BOOLEAN, " + ", ".join(f"{name} STRING" for name in columns)
+    if file.size >= PARALLEL_FROM_BYTES:
+        frame = _read_in_parallel(storage, file, header, places, scratch)
+        if frame is not None:
+            return frame
+    return scratch.put_rows(_rows(storage, file, len(header), places), ddl)
+
+
+def _places(file: RawFile, header: list[str], columns: Sequence[str]) -> dict[str, int]:
+    """The place of each needed column in the header."""
+    found = [name.strip().lower() for name in header]
+    missing = [name for name in columns if found.count(name) != 1]
+    if missing:
+        twice = [name for name in missing if name in found]
+        what = f"has the column {twice[0]} twice" if twice else f"has no column {', '.join(missing)}"
+        raise RawFileError(
+            f"{file.name} {what}. Found: {', '.join(found) or 'nothing'}. Expected, in any order: {', '.join(columns)}."
+        )
+    return {name: found.index(name) for name in columns}
+
+
+def _rows(storage: Storage, file: RawFile, width: int, places: dict[str, int]) -> Iterator[dict[str, object]]:
+    with rawtext.open_text(storage, file) as stream:
+        records = _records(stream, width)
+        next(records, None)
+        for raw, fields in records:
+            row: dict[str, object] = {"raw": raw, "is_whole": len(fields) == width}
+            if row["is_whole"]:
+                row.update((name, fields[place].strip(_BLANKS) or None) for name, place in places.items())
+            yield row
+
+
+def _records(stream: TextIO, width: int | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Text and fields of each record that is not blank.
+
+    A quote that is never closed would swallow all lines after it. So a record over several lines that has not `width`
+    fields is taken for one broken line, and what follows is read again.
+    """
+    waiting: deque[str] = deque()
+    used: list[str] = []
+
+    def lines() -> Iterator[str]:
+        while True:
+            line = waiting.popleft() if waiting else stream.readline()
+            if not line:
+                return
+            used.append(line)
+            yield line
+
+    while True:
+        used.clear()
+        try:
+            fields = next(csv.reader(lines()), None)
+        except csv.Error:  # a field longer than csv.field_size_limit
+            fields = []
+        if not used:
+            return
+        if len(used) > 1 and width is not None and len(fields or ()) != width:
+            waiting.extendleft(reversed(used[1:]))
+            del used[1:]
+            fields = used[0].split(",")[: width - 1]
+        raw = "".join(used).rstrip(_BREAKS)
+        if raw.strip():
+            yield raw, fields or []
+
+
+def _read_in_parallel(
+    storage: Storage, file: RawFile, header: list[str], places: dict[str, int], scratch: Scratch
+) -> DataFrame | None:
+    """Split lines at commas; None where that would not be exact."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as F
+
+    value = F.col("value")
+    text = scratch.spark.read.option("lineSep", "\n").text("file://" + quote(str(storage.path(file.name))))
+    lines = text.select(F.trim(value, F.lit("\ufeff\r")).alias("value")).where(F.trim(value) != "")
+    is_header = value == ",".join(header)
+    unusual = value.rlike(r'["\r\x{FFFD}]')
+    try:
+        counts = lines.agg(F.count_if(unusual), F.count_if(is_header)).first()
+    except PySparkException:
+        rawtext.check_readable(storage, file)
+        raise
+    if counts is None or counts[0] or counts[1] != 1:
+        return None
+    fields = lines.where(~is_header).select(value.alias("raw"), F.split(value, ",", -1).alias("fields"))
+    is_whole = F.size("fields") == len(header)
+    trimmed = {name: F.trim(F.get("fields", F.lit(place)), F.lit(_BLANKS)) for name, place in places.items()}
+    return fields.select(
+        "raw",
+        is_whole.alias("is_whole"),
+        *(F.when(is_whole & (text != ""), text).alias(name) for name, text in trimmed.items()),
+    )
