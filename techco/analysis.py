@@ -1,0 +1,199 @@
+"""The step analysis: the six questions, each a small DataFrame from full_data. Transforms only, except the last two.
+
+`full_data` is one row per web log, as `techco.join.full_data` returns it. Money stays decimal, so that every engine
+gives the same cents, and every sum by category, product, day or customer is the same total.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from techco import join
+from techco.display import Column, Figures, Table
+from techco.shop import Shop
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
+
+TOP = 1000
+NO_CATEGORY = "(no category)"
+
+
+def action_frequency(full_data: DataFrame) -> DataFrame:
+    """Count the actions: `action` string, `count` long; most frequent first."""
+    return full_data.groupBy("action").count().orderBy(F.desc("count"), "action")
+
+
+def unique_customers(full_data: DataFrame) -> DataFrame:
+    """Count the different customers of each action: `action` string, `unique_customers` long.
+
+    A first row `all` counts them over all actions, then the largest first. Anonymous visitors do not count; a customer
+    that is not in the customer file does.
+    """
+    customers = F.count_distinct("customer_id").alias("unique_customers")
+    by_action = full_data.groupBy("action").agg(customers, F.lit(1).alias("place"))
+    everyone = full_data.agg(customers).select(
+        F.lit("all").alias("action"), "unique_customers", F.lit(0).alias("place")
+    )
+    ordered = everyone.unionByName(by_action).orderBy("place", F.desc("unique_customers"), "action")
+    return ordered.select("action", "unique_customers")
+
+
+def sales_by_category(full_data: DataFrame) -> DataFrame:
+    """Sum the sales of each category with a purchase: `category` string, `sales` decimal; highest first."""
+    category = F.coalesce("category", F.lit(NO_CATEGORY)).alias("category")
+    return _sold(full_data).groupBy(category).agg(_sales()).orderBy(F.desc("sales"), "category")
+
+
+def sales_by_day(full_data: DataFrame) -> DataFrame:
+    """Sum the sales of each day with logs: `event_date` date, `sales` decimal, 0.00 where nothing was sold; by day."""
+    return full_data.groupBy("event_date").agg(_sales()).orderBy("event_date")
+
+
+def sales_by_product(full_data: DataFrame) -> DataFrame:
+    """Sum the sales of each product with a purchase, highest first, at most 1000.
+
+    Returns
+    -------
+    DataFrame
+        `product_id` long, `product_name`, `category` string (the last in the alphabet if joins of the period knew
+        several), `quantity` long, `sales` decimal.
+    """
+    names = (F.max("product_name").alias("product_name"), F.max("category").alias("category"))
+    products = _sold(full_data).groupBy("product_id").agg(*names, _quantity(), _sales())
+    return products.orderBy(F.desc("sales"), "product_id").limit(TOP)
+
+
+def spend_by_customer(full_data: DataFrame) -> DataFrame:
+    """Sum what each customer has spent, highest first, at most 1000.
+
+    Only purchases of known products count. Anonymous purchases are one row without a customer_id.
+
+    Returns
+    -------
+    DataFrame
+        `customer_id` long, `purchases` long, `quantity` long, `sales` decimal.
+    """
+    customers = _sold(full_data).groupBy("customer_id")
+    spend = customers.agg(F.count("*").alias("purchases"), _quantity(), _sales())
+    return spend.orderBy(F.desc("sales"), F.col("customer_id").asc_nulls_last()).limit(TOP)
+
+
+def totals(full_data: DataFrame) -> DataFrame:
+    """One row with the numbers behind the key figures.
+
+    Returns
+    -------
+    DataFrame
+        `logs`, `purchases` (of unknown products too), `sold` (of known ones), `buyers` (customers with a purchase of a
+        known product, anonymous ones as one), `unique_customers`, `viewers`, `logs_unknown_product`,
+        `purchases_unknown_product` long; `total_sales` decimal, 0.00 without purchases.
+    """
+    is_purchase = F.col("action") == "purchase"
+    is_unknown = F.col("product_id").isNotNull() & F.col("price").isNull()
+    buyer = F.when(F.col("sales").isNotNull(), F.coalesce("customer_id", F.lit(-1)))
+    return full_data.agg(
+        F.count("*").alias("logs"),
+        F.count_if(is_purchase).alias("purchases"),
+        F.count("sales").alias("sold"),
+        F.count_distinct(buyer).alias("buyers"),
+        F.count_distinct("customer_id").alias("unique_customers"),
+        F.count_if(is_unknown).alias("logs_unknown_product"),
+        F.count_if(is_unknown & is_purchase).alias("purchases_unknown_product"),
+        F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).alias("total_sales"),
+    )
+
+
+def conversion(full_data: DataFrame) -> DataFrame:
+    """One row: `viewers` long, the customers that viewed something; `converted` long, those of them that bought."""
+    acts = full_data.where(F.col("customer_id").isNotNull()).groupBy("customer_id")
+    seen = acts.agg(
+        F.count_if(F.col("action") == "view").alias("views"), F.count_if(F.col("action") == "purchase").alias("bought")
+    )
+    viewers = seen.where("views > 0")
+    return viewers.agg(F.count("*").alias("viewers"), F.count_if(F.col("bought") > 0).alias("converted"))
+
+
+def unknown_customers(full_data: DataFrame, customers: DataFrame) -> DataFrame:
+    """The logs whose customer is not in the customer file; anonymous ones are not among them."""
+    return full_data.where(F.col("customer_id").isNotNull()).join(customers, "customer_id", "left_anti")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of a period that are not an answer to one of the six questions.
+
+    `total_sales` is exact to the cent; `buyers` counts the customers that bought a known product.
+    """
+
+    total_sales: Decimal
+    buyers: int
+    key_figures: Figures
+    data_quality: Figures
+    days_without_data: Table
+
+
+def summarize(shop: Shop) -> Summary:
+    """Compute the key figures and what the reader should know about the data.
+
+    Raises
+    ------
+    TableError
+        When full_data is not there yet.
+    """
+    logs = shop.full_data
+    row = totals(logs).collect()[0]
+    viewers, converted = conversion(logs).collect()[0]
+    days = {day for (day,) in logs.select("event_date").distinct().collect()}
+    missing = [[day] for day in shop.period if day not in days]
+    key_figures = {
+        "total_sales": f"{row.total_sales:.2f}",
+        "purchases": row.purchases,
+        "average_order": _ratio(row.total_sales, row.sold, "0.01"),
+        "unique_customers": row.unique_customers,
+        "logs": row.logs,
+        "conversion": _ratio(Decimal(100 * converted), viewers, "0.1"),
+    }
+    data_quality = {
+        "logs_unknown_product": row.logs_unknown_product,
+        "purchases_unknown_product": row.purchases_unknown_product,
+        "logs_unknown_customer": unknown_customers(logs, shop.customers).count(),
+        "days_without_data": len(missing),
+    }
+    return Summary(
+        row.total_sales,
+        row.buyers,
+        Figures("key_figures", key_figures, "Key figures"),
+        Figures("data_quality", data_quality, "Data quality"),
+        Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without data"),
+    )
+
+
+def period_logs(shop: Shop) -> DataFrame:
+    """The rows of full_data of the period; on the sample shop the steps before are run if that has not been done."""
+    join.prepare(shop)
+    if shop.storage.is_sample and not shop.tables.exists("full_data"):
+        join.join(shop)
+    return shop.full_data
+
+
+def _ratio(part: Decimal, whole: int, step: str) -> str | None:
+    """A quotient as text, rounded half up; None if there is nothing to divide by."""
+    return str((part / whole).quantize(Decimal(step), ROUND_HALF_UP)) if whole else None
+
+
+def _sold(full_data: DataFrame) -> DataFrame:
+    return full_data.where(F.col("sales").isNotNull())
+
+
+def _sales() -> SparkColumn:
+    return F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).cast("decimal(32,2)").alias("sales")
+
+
+def _quantity() -> SparkColumn:
+    return F.sum(F.col("quantity").cast("long")).alias("quantity")

@@ -1,0 +1,229 @@
+"""The step ingest: raw files become the tables customers, products, web_logs and quarantine of a period."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from techco import clean
+from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS
+from techco.display import Column, Figures, Table, mask
+from techco.errors import RawFileError, TableError
+from techco.rawcsv import read_csv
+from techco.rawlogs import LogReader
+from techco.reasons import CustomerReason, LogReason, ProductReason
+from techco.scratch import Scratch
+from techco.shop import Shop
+from techco.storage import CUSTOMERS as CUSTOMER_FILE
+from techco.storage import PRODUCTS as PRODUCT_FILE
+from techco.storage import RawFile
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_EXAMPLES = 3
+_EXAMPLE_CHARS = 200
+
+
+@dataclass
+class Counts:
+    """What became of the records of one source; they add up."""
+
+    source: str
+    accepted: int = 0
+    duplicates: int = 0
+    outside_period: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def quarantined(self) -> int:
+        """Records refused, for whatever reason."""
+        return sum(self.reasons.values())
+
+    @property
+    def read(self) -> int:
+        """All records."""
+        return self.accepted + self.duplicates + self.quarantined + self.outside_period
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The records of one source, put aside: `accepted` and `refused` rows, the latter with `raw` and `reason`."""
+
+    counts: Counts
+    accepted: DataFrame
+    refused: DataFrame
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest read, for the notebook to show."""
+
+    raw_files: Table
+    records: Figures
+    by_source: Table
+    reasons: Table
+    examples: Table
+
+
+def ingest(shop: Shop) -> Ingested:
+    """Read the raw files and replace the period in the tables.
+
+    All raw files are read and judged before the first table changes, so a file that cannot be read leaves them all as
+    they were.
+
+    Raises
+    ------
+    RawFileError
+        When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column.
+    """
+    shop.storage.check_writable()
+    storage = shop.storage
+    customer_file, product_file = storage.raw_file(CUSTOMER_FILE), storage.raw_file(PRODUCT_FILE)
+    log_files = storage.log_files(shop.period)
+    with Scratch(shop.spark) as scratch:
+        logs = _judge_logs(shop, log_files, scratch)
+        customers = _judge_snapshot(
+            "customers",
+            clean.judge_customers(read_csv(storage, customer_file, CUSTOMERS.schema.names, scratch)),
+            CustomerReason.CONFLICT,
+            scratch,
+        )
+        products = _judge_snapshot(
+            "products",
+            clean.judge_products(read_csv(storage, product_file, PRODUCTS.schema.names, scratch)),
+            ProductReason.CONFLICT,
+            scratch,
+        )
+        sources = [logs, customers, products]
+        refused = scratch.put(_refused(sources, shop.run_id))
+        shop.tables.replace_all("customers", customers.accepted, shop.run_id)
+        shop.tables.replace_all("products", products.accepted, shop.run_id)
+        shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
+        shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
+        _check_sums(shop, sources)
+        shop.make_views()
+        return _ingested([*log_files, customer_file, product_file], sources, refused)
+
+
+def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
+    records = LogReader(shop.storage, scratch).read(files)
+    judged = clean.judge_logs(records, shop.period)
+    judged = scratch.put(judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw"))))
+    counts = Counts("web_logs")
+    for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
+        if is_outside:
+            counts.outside_period += count
+        elif reason is not None:
+            counts.reasons[reason] = count
+    total = judged.count()
+    if total and counts.reasons.get(LogReason.NOT_JSON) == total:
+        names = ", ".join(file.name for file in files[:3])
+        raise RawFileError(
+            f"Nothing in {names} is a JSON object. Expected one JSON array of objects, or one object per line."
+        )
+    good = judged.where(~F.col("is_outside"))
+    return _without_duplicates(good, "log_id", WEB_LOGS.schema.names, LogReason.CONFLICT, counts, scratch)
+
+
+def _judge_snapshot(source: str, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:
+    judged = scratch.put(judged)
+    counts = Counts(source)
+    for reason, count in judged.groupBy("reason").count().collect():
+        if reason is not None:
+            counts.reasons[reason] = count
+    names = [name for name in judged.columns if name not in ("raw", "reason")]
+    return _without_duplicates(judged, names[0], names, conflict, counts, scratch)
+
+
+def _without_duplicates(
+    judged: DataFrame, key: str, names: list[str], conflict: str, counts: Counts, scratch: Scratch
+) -> Judged:
+    """Apply the rule for duplicates to the good rows; only rows whose key repeats are compared."""
+    good = judged.where(F.col("reason").isNull())
+    refused = judged.where(F.col("reason").isNotNull())
+    repeated = scratch.put(good.groupBy(key).count().where("count > 1").select(key))
+    if repeated.isEmpty():
+        counts.accepted = good.count()
+        return Judged(counts, good.select(names), refused)
+    others = [name for name in names if name not in (key, "event_date")]
+    doubtful = good.join(repeated, key, "left_semi").select(good.columns)
+    marked = scratch.put(clean.mark_duplicates(doubtful, key, others, conflict))
+    unique = good.join(repeated, key, "left_anti").select(names)
+    kept = marked.where(~F.col("is_duplicate") & F.col("reason").isNull()).select(names)
+    losers = marked.where(~F.col("is_duplicate") & F.col("reason").isNotNull()).select(refused.columns)
+    counts.duplicates = marked.where("is_duplicate").count()
+    if lost := losers.count():
+        counts.reasons[conflict] = lost
+    counts.accepted = good.count() - counts.duplicates - lost
+    return Judged(counts, unique.unionByName(kept), refused.unionByName(losers))
+
+
+def _refused(sources: list[Judged], run_id: str) -> DataFrame:
+    """The rows of the table quarantine."""
+
+    def rows(source: Judged) -> DataFrame:
+        day = F.col("event_date") if "event_date" in source.refused.columns else F.lit(None).cast("date")
+        return source.refused.select(
+            day.alias("event_date"),
+            F.lit(source.counts.source).alias("source"),
+            "reason",
+            "raw",
+            F.lit(run_id).alias("run_id"),
+        )
+
+    return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.schema.names)
+
+
+def _check_sums(shop: Shop, sources: list[Judged]) -> None:
+    """Count the tables as a reader finds them: nothing may be lost or doubled between raw file and table."""
+    count: dict[str, Callable[[], int]] = {
+        name: shop.table(name).count for name in ("customers", "products", "web_logs")
+    }
+    for source in sources:
+        found = count[source.counts.source]()
+        if found != source.counts.accepted:
+            raise TableError(
+                f"The table {source.counts.source} holds {found:,} records of the period, but "
+                f"{source.counts.accepted:,} were accepted. If another run wrote the same period at this moment, run again; else report this."
+            )
+
+
+def _ingested(files: list[RawFile], sources: list[Judged], refused: DataFrame) -> Ingested:
+    counts = [source.counts for source in sources]
+    logs = counts[0]
+    parts = ("read", "accepted", "duplicates", "quarantined", "outside_period")
+    by_source = [[c.source, *(getattr(c, part) for part in parts)] for c in counts]
+    reasons = [[c.source, str(reason), n] for c in counts for reason, n in sorted(c.reasons.items())]
+    return Ingested(
+        Table.of("raw_files", _columns("file", "bytes:integer", "modified"), map(_file_row, files), "Raw files"),
+        Figures("records", {part: getattr(logs, part) for part in parts}, "Web logs"),
+        Table.of("records_by_source", _columns("source", *(f"{p}:integer" for p in parts)), by_source, "Records"),
+        Table.of(
+            "quarantine_reasons", _columns("source", "reason", "count:integer"), reasons, "Quarantined, by reason"
+        ),
+        Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused), "Examples"),
+    )
+
+
+def _examples(refused: DataFrame) -> list[list[str]]:
+    """A few refused records of each reason, as they came, with e-mail and telephone masked."""
+    from pyspark.sql import Window
+
+    rank = F.row_number().over(Window.partitionBy("source", "reason").orderBy("raw"))
+    short = F.substring("raw", 1, 4 * _EXAMPLE_CHARS).alias("raw")
+    rows = refused.select("source", "reason", short).withColumn("rank", rank).where(F.col("rank") <= _EXAMPLES)
+    found = rows.orderBy("source", "reason", "rank").collect()
+    return [[row.source, row.reason, mask(row.raw)[:_EXAMPLE_CHARS]] for row in found]
+
+
+def _file_row(file: RawFile) -> list[object]:
+    return [file.name, file.size, f"{file.modified:%Y-%m-%d %H:%M:%S} UTC"]
+
+
+def _columns(*names: str) -> list[Column]:
+    return [Column(*name.split(":")) for name in names]  # type: ignore[arg-type]

@@ -1,0 +1,96 @@
+"""The step join: one wide table with each web log, its customer, its product and what it sold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from techco import ingest
+from techco.contract import FULL_DATA, PRODUCT_SALES
+from techco.display import Figures
+from techco.errors import TableError
+from techco.shop import Shop
+from techco.tables import count_per_day
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def full_data(web_logs: DataFrame, customers: DataFrame, products: DataFrame) -> DataFrame:
+    """Join each web log with its customer and product.
+
+    Parameters
+    ----------
+    web_logs, customers, products
+        As in the tables; the keys of the latter two are unique.
+
+    Returns
+    -------
+    DataFrame
+        Each log exactly once, unsorted: the columns of web_logs, those of customers and products (null where unknown),
+        and `sales` decimal(22,2), price times quantity of a purchase of a known product, else null.
+    """
+    joined = web_logs.join(customers, "customer_id", "left").join(products, "product_id", "left")
+    sales = F.when(F.col("action") == "purchase", F.col("price") * F.col("quantity")).cast("decimal(22,2)")
+    return joined.withColumn("sales", sales).select(FULL_DATA.schema.names)
+
+
+def product_sales(full_data: DataFrame) -> DataFrame:
+    """Sum the sales of each product per day.
+
+    Parameters
+    ----------
+    full_data
+        One row per log: `event_date` date, `product_id` long, `quantity` int, `sales` decimal(22,2), null unless the
+        log is a purchase of a known product.
+
+    Returns
+    -------
+    DataFrame
+        One row per day and known product with a purchase, unsorted: `event_date`, `product_id`, `quantity` long,
+        `sales` decimal(32,2), `purchases` long. Additive over days.
+    """
+    sold = full_data.where(F.col("sales").isNotNull()).groupBy("event_date", "product_id")
+    sums = sold.agg(
+        F.sum(F.col("quantity").cast("long")).alias("quantity"),
+        F.sum("sales").cast("decimal(32,2)").alias("sales"),
+        F.count("*").alias("purchases"),
+    )
+    return sums.select(PRODUCT_SALES.schema.names)
+
+
+def join(shop: Shop) -> Figures:
+    """Replace the period in full_data and product_sales, from what is in the storage.
+
+    Raises
+    ------
+    TableError
+        When web_logs, customers or products are not there yet, or the result has not each log exactly once.
+    """
+    prepare(shop)
+    logs_per_day = count_per_day(shop.web_logs)
+    joined = full_data(shop.web_logs, shop.customers, shop.products)
+    shop.tables.replace_period("full_data", joined, shop.period, shop.run_id, logs_per_day)
+    shop.tables.replace_period("product_sales", product_sales(shop.full_data), shop.period, shop.run_id)
+    shop.make_views()
+    return _joined(shop, sum(logs_per_day.values()))
+
+
+def prepare(shop: Shop) -> None:
+    """Ingest the sample shop if that has not been done, so that the notebooks on it run in any order."""
+    if shop.storage.is_sample and not shop.tables.exists("web_logs"):
+        ingest.ingest(shop)
+
+
+def _joined(shop: Shop, expected: int) -> Figures:
+    from decimal import Decimal
+
+    row = shop.full_data.agg(F.count("*"), F.count_if(F.col("action") == "purchase"), F.sum("sales")).collect()[0]
+    if row[0] != expected:
+        raise TableError(
+            f"full_data holds {row[0]:,} logs of the period and web_logs {expected:,}. If another run wrote the same "
+            "period at this moment, run again; else report this."
+        )
+    total = row[2] if row[2] is not None else Decimal("0.00")
+    return Figures("joined", {"logs": row[0], "purchases": row[1], "total_sales": f"{total:f}"}, "Joined")

@@ -1,0 +1,121 @@
+"""A shop opened for a period: its tables as attributes and as SQL views."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from techco.contract import TABLES
+from techco.engine import check_engine, session
+from techco.period import Period
+from techco.storage import Storage, open_storage
+from techco.tables import Tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True, repr=False)
+class Shop:
+    """A storage, a period and the session that reads it.
+
+    The tables by day show the days of the period only. Each is also a temporary view of the same name, as long as the
+    table exists: `shop.spark.sql("SELECT count(*) FROM full_data")`.
+    """
+
+    storage: Storage
+    period: Period
+    spark: SparkSession
+    run_id: str
+
+    @property
+    def tables(self) -> Tables:
+        """Reads and writes whole tables."""
+        return Tables(self.spark, self.storage)
+
+    def table(self, name: str) -> DataFrame:
+        """One table, of those by day the period.
+
+        Raises
+        ------
+        TableError
+            When it is not there yet; says which step makes it.
+        """
+        return self.tables.read_period(name, self.period) if TABLES[name].by_day else self.tables.read(name)
+
+    @property
+    def customers(self) -> DataFrame:
+        """`customer_id` long (unique), `first_name`, `last_name`, `email`, `phone` string."""
+        return self.table("customers")
+
+    @property
+    def products(self) -> DataFrame:
+        """`product_id` long (unique), `product_name`, `category` string, `price` decimal(12,2)."""
+        return self.table("products")
+
+    @property
+    def web_logs(self) -> DataFrame:
+        """`log_id` long (unique), `event_time`, `event_date`, `customer_id`, `product_id`, `action`, `quantity`."""
+        return self.table("web_logs")
+
+    @property
+    def quarantine(self) -> DataFrame:
+        """The refused records with a day of the period: `event_date`, `source`, `reason`, `raw`, `run_id`."""
+        return self.table("quarantine")
+
+    @property
+    def full_data(self) -> DataFrame:
+        """The web logs with customer, product and `sales` decimal(22,2), null unless a known product was bought."""
+        return self.table("full_data")
+
+    @property
+    def product_sales(self) -> DataFrame:
+        """`event_date`, `product_id`, `quantity` long, `sales` decimal(32,2), `purchases` long."""
+        return self.table("product_sales")
+
+    def existing(self) -> list[str]:
+        """Names of the tables that have been made."""
+        return [name for name in TABLES if self.tables.exists(name)]
+
+    def make_views(self) -> None:
+        """Make a temporary view of each existing table, as it is now."""
+        for name in self.existing():
+            self.table(name).createOrReplaceTempView(name)
+
+    def __repr__(self) -> str:
+        return f"Shop {self.storage.url}, {self.period}, tables: {', '.join(self.existing()) or 'none yet'}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
+
+
+def open_shop(storage: str, period: str | Period, *, engine: str = "sail", run_id: str = "") -> Shop:
+    """Open a shop for a period.
+
+    Parameters
+    ----------
+    storage
+        A local folder, or `sample` for the sample shop, which is made when it is used first.
+    period
+        A `Period`, or text such as `2023`, `2023-Q3`, `2023-08`, `2023-W31`, `2023-08-02` or
+        `2023-08-01..2023-08-15`, both ends included.
+    engine
+        `sail`.
+    run_id
+        Recorded with quarantined records; empty for work by hand.
+
+    Raises
+    ------
+    ParameterError
+        When a value is not allowed; names what is.
+    StorageError
+        When the storage does not exist or cannot be read.
+    """
+    check_engine(engine)
+    days = period if isinstance(period, Period) else Period.parse(period)
+    run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
+    shop = Shop(open_storage(storage), days, session(engine), run_id)
+    shop.make_views()
+    return shop
