@@ -169,10 +169,16 @@ class Figures(Shown):
     title: str = ""
     kind = "figures"
 
+    def payload(self) -> dict[str, Any]:
+        """The JSON payload, with the order of the names, which notebook files do not keep."""
+        return {**super().payload(), "order": list(self.values)}
+
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Figures:
         """Read figures back from their payload."""
-        return cls(payload["name"], payload["values"], payload.get("title", ""))
+        values = payload["values"]
+        ordered = {name: values[name] for name in payload.get("order", values)}
+        return cls(payload["name"], ordered, payload.get("title", ""))
 
     def to_html(self) -> str:
         """A table of two columns."""
@@ -223,6 +229,7 @@ def _kind_of(value: Value) -> ColumnKind:
 
 
 _EMAIL = re.compile(r"([\w.+-])[\w.+-]*@([\w-])[\w.-]*", re.ASCII)
+_INTERNATIONAL = re.compile(r"(?<![\w.])\+\d(?:[ ().-]{0,2}\d){7,14}(?!\w)", re.ASCII)
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d\s()./x-]{7,}\d(?![\w])", re.ASCII)
 
 
@@ -232,5 +239,11 @@ def mask(text: str) -> str:
     return _PHONE.sub(lambda phone: phone[0] if _is_timestamp(phone[0]) else "…" + phone[0][-2:], text)
 
 
+def mask_output(text: str) -> str:
+    """Hide e-mail addresses and international telephone numbers in what a cell printed; its columns of numbers stay."""
+    text = _EMAIL.sub(r"\1…@\2…", text)
+    return _INTERNATIONAL.sub(lambda phone: "…" + phone[0][-2:], text)
+
+
 def _is_timestamp(text: str) -> bool:
-    return re.match(r"\d{4}-\d{2}-\d{2}(\s|$)", text) is not None
+    return re.match(r"\d{4}-\d{2}-\d{2}(\s|\.\.|$)", text) is not None

@@ -1,0 +1,84 @@
+"""Turn one executed notebook into the body of a page, with nbconvert and the template `techco/web/notebook`.
+
+Importing this module imports nbconvert. What a cell put out is data: text is escaped, Markdown may not hold HTML, and
+HTML is shown only where `techco.display` makes it anew from a payload; other objects are shown as their plain text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from traitlets.config import Config
+
+from techco.display import MIME, mask, mask_output
+from techco.pages import Entry
+from techco.payloads import from_payload, masked
+
+_PRIORITY = ["image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]
+# One exporter serves all pages, as compiling its templates takes longer than a page; it keeps state while it works.
+_EXPORTER_LOCK = threading.Lock()
+_HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
+_SUMMARIES = {"injected-parameters": "Parameters of this run", "parameters": "Parameters, with their defaults"}
+
+
+def notebook_body(notebook: Path) -> tuple[str, list[Entry]]:
+    """The cells of a notebook as safe HTML, and its headings of level 2 and 3."""
+    node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    with _EXPORTER_LOCK:
+        body, _ = _exporter().from_notebook_node(node)
+    return _with_ids(body)
+
+
+def _with_ids(body: str) -> tuple[str, list[Entry]]:
+    """Give every heading of level 2 and 3 an id; no other part of the body can hold one, as HTML is escaped."""
+    entries: list[Entry] = []
+
+    def number(heading: re.Match[str]) -> str:
+        level, words = heading.groups()
+        text = html.unescape(re.sub(r"<[^>]+>", "", words)).strip()
+        entries.append(Entry(text, f"section-{len(entries) + 1}", int(level)))
+        return f'<h{level} id="{entries[-1].id}">{words}</h{level}>'
+
+    return _HEADING.sub(number, body), entries
+
+
+@lru_cache(maxsize=1)
+def _exporter() -> HTMLExporter:
+    config = Config()
+    config.NbConvertBase.display_data_priority = _PRIORITY
+    web = str(Path(__file__).parent / "web")
+    exporter = _Exporter(config=config, template_name="notebook", extra_template_basedirs=[web])  # type: ignore[no-untyped-call]
+    exporter.environment.globals["shown_mime"] = MIME
+    return exporter
+
+
+class _Exporter(HTMLExporter):
+    """nbconvert's exporter with our filters; HTML inside Markdown is escaped."""
+
+    def default_filters(self) -> Any:
+        yield from super().default_filters()  # type: ignore[no-untyped-call]
+        yield "markdown2html", _markdown
+        yield "shown_html", lambda payload: masked(from_payload(payload)).to_html()
+        yield "code_summary", _code_summary
+        yield "mask", mask
+        yield "mask_output", mask_output
+
+
+def _markdown(source: str) -> str:
+    return str(MarkdownWithMath(renderer=IPythonRenderer(escape=True, exclude_anchor_links=True)).render(source))
+
+
+def _code_summary(cell: Any) -> str:
+    """What the fold of a code cell says."""
+    tags = cell.metadata.get("tags", [])
+    said = next((text for tag, text in _SUMMARIES.items() if tag in tags), "Code")
+    ran = cell.get("execution_count") is not None or cell.get("outputs")
+    return said if ran else f"{said} (not run)"

@@ -1,0 +1,144 @@
+"""Say numbers, days, shares and names in words, the same way in every sentence, plot and page.
+
+No locale is asked: the same data give the same words on every machine.
+"""
+
+from __future__ import annotations
+
+import datetime
+import unicodedata
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_ACTIONS = {
+    "view": ("view", "views"),
+    "add_to_cart": ("addition to the cart", "additions to the cart"),
+    "purchase": ("purchase", "purchases"),
+}
+_NUMERALS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+# Sums of decimal(28,2) outgrow the 28 digits of the default context.
+_WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
+_CENT = Decimal("0.01")
+
+
+def cents(value: Decimal) -> Decimal:
+    """Money rounded half up to two decimals, however large."""
+    return value.quantize(_CENT, context=_WIDE)
+
+
+def total(values: Iterable[Decimal | None]) -> Decimal:
+    """The exact sum of money; null counts as nothing."""
+    with localcontext(_WIDE):
+        return cents(sum((value for value in values if value is not None), Decimal(0)))
+
+
+def amount(value: Decimal) -> str:
+    """Money as people read it, without a currency, which nobody has told us: `154,464.34`."""
+    return f"{cents(value):,.2f}"
+
+
+def share(part: int | Decimal, whole: int | Decimal) -> str:
+    """A part as a percentage: `70 %`, `3.4 %`, `less than 0.1 %`; never 0 % or 100 % unless exactly so."""
+    if not part or not whole:
+        return "0 %"
+    with localcontext(_WIDE):
+        per_cent = 100 * Decimal(part) / Decimal(whole)
+        if per_cent < Decimal("0.1"):
+            return "less than 0.1 %"
+        if per_cent < Decimal("9.95"):
+            return f"{per_cent.quantize(Decimal('0.1')):f}".removesuffix(".0") + " %"
+        rounded = per_cent.quantize(Decimal(1))
+    return "over 99 %" if rounded == 100 and part != whole else f"{rounded} %"
+
+
+def one_in(part: int, whole: int) -> str:
+    """A small share as a ratio: `one action in ten`, `about one action in 1,200`."""
+    ratio = whole / part
+    unit = 10 ** max(len(str(int(ratio))) - 2, 0)
+    near = round(ratio / unit) * unit
+    about = "about " if abs(near * part - whole) > 0.02 * whole else ""
+    return f"{about}one action in {_NUMERALS[near] if near < len(_NUMERALS) else f'{near:,}'}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 day`, `2 days`, `1,200 days`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def day(date: datetime.date) -> str:
+    """A day in full: `Saturday, 5 August 2023`."""
+    return f"{WEEKDAYS[date.weekday()]}, {date.day} {MONTHS[date.month - 1]} {date.year}"
+
+
+def short_day(date: datetime.date, *, year: bool = False) -> str:
+    """A day for an axis: `5 Aug`, or `5 Aug 2023`."""
+    return f"{date.day} {MONTHS[date.month - 1][:3]}" + (f" {date.year}" if year else "")
+
+
+def span(first: datetime.date, last: datetime.date) -> str:
+    """A period in words: `1 to 31 August 2023`, `28 July to 3 August 2023`, `5 August 2023`."""
+    month = f"{MONTHS[last.month - 1]} {last.year}"
+    if first == last:
+        return f"{last.day} {month}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day} to {last.day} {month}"
+    year = f" {first.year}" if first.year != last.year else ""
+    return f"{first.day} {MONTHS[first.month - 1]}{year} to {last.day} {month}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time: `0.8 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """A number of bytes: `812 bytes`, `1.5 MB`."""
+    if count < 1000:
+        return plural(count, "byte")
+    power = min((len(str(count)) - 1) // 3, 4)
+    number = count / 1000**power
+    return f"{number:,.1f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Names in a row: `A`, `A and B`, `A, B and 4 others`."""
+    if len(names) > most:
+        return ", ".join(names[: most - 1]) + f" and {plural(len(names) - most + 1, 'other')}"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """Text on one line without control characters, cut to `limit` characters if given."""
+    visible = (" " if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in "\u2028\u2029" else c for c in text)
+    line = " ".join("".join(visible).split())
+    return line[: limit - 1].rstrip() + "…" if limit and len(line) > limit else line
+
+
+def name_or(name: str | None, what: str) -> str:
+    """A name from the raw files, at most 60 characters; `(no category)` where there is none."""
+    return one_line(name or "", 60) or f"(no {what})"
+
+
+def actions(action: str | None, count: int = 2) -> str:
+    """A kind of action as a noun: `views`, `purchase`, `“wishlist” actions`."""
+    if action in _ACTIONS:
+        return _ACTIONS[action][count != 1]
+    return f"“{name_or(action, 'name')}” action{'s' if count != 1 else ''}"
+
+
+def sentence_case(text: str) -> str:
+    """Text with its first letter in upper case, the rest untouched."""
+    return text[:1].upper() + text[1:]

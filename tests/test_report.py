@@ -1,0 +1,550 @@
+"""The pages and CSV files made of executed notebooks: what they say, and that raw text stays text."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from techco import findings, report
+from techco.csv_file import to_csv
+from techco.display import Column, Figures, Finding, Shown, Table
+from techco.errors import TechcoError
+from techco.record import RunError, RunRecord, Status, StepRecord
+
+RUN = "20231105T081500-2023-08-01_2023-08-31"
+SCRIPT = "<script>alert(1)</script>"
+FORMULA = '=HYPERLINK("x")'
+COUNTS = ("read", "accepted", "duplicates", "quarantined", "outside_period")
+LOGS, PRODUCTS = (100, 90, 4, 5, 1), (3, 3, 0, 0, 0)
+RAW = f"{SCRIPT} mary@example.com +1-202-555-0101"
+SIX = (
+    "action_frequency",
+    "unique_customers",
+    "sales_by_category",
+    "sales_by_day",
+    "sales_by_product",
+    "spend_by_customer",
+)
+
+
+def table(name: str, columns: str, *rows: Sequence[object]) -> Table:
+    numbers = {*COUNTS, "count", "bytes"}
+    return Table.of(name, [Column(c, "integer" if c in numbers else "text") for c in columns.split()], rows)
+
+
+def ingest() -> list[Shown]:
+    return [
+        Figures("records", dict(zip(COUNTS, LOGS, strict=True))),
+        table("records_by_source", f"source {' '.join(COUNTS)}", ["web_logs", *LOGS], ["products", *PRODUCTS]),
+        table("quarantine_reasons", "source reason count", ["web_logs", "not a JSON object", 5], ["customers", "x", 2]),
+        table("quarantine_examples", "source reason raw", ["web_logs", "x", RAW]),
+        table("raw_files", "file bytes modified form", ["web_logs.json", 123456, "2023-11-05", "JSON array"]),
+    ]  # fmt: skip
+
+
+def analysis() -> list[Shown]:
+    def frame(columns: str, *rows: Sequence[object]) -> pd.DataFrame:
+        return pd.DataFrame(list(rows), columns=columns.split())
+
+    product_rows = [(7, SCRIPT, "Toys", 2, Decimal("9.50")), (8, FORMULA, None, 1, Decimal("3.00"))]
+    return [
+        Figures("key_figures", {"total_sales": "12.50", "purchases": 3, "average_order": "4.17", "unique_customers": 2,
+                                "logs": 90, "conversion": "12.3"}),
+        Figures("data_quality", {"logs_unknown_product": 2, "purchases_unknown_product": 1, "logs_unknown_customer": 0,
+                                 "days_without_data": 3}),
+        Table.of("days_without_data", [Column("event_date", "date")], [["2023-08-05"], ["2023-08-07"], ["2023-08-08"]]),
+        findings.spend_by_customer(
+            frame("customer_id purchases quantity sales", (1234, 2, 3, Decimal("12.50"))), Decimal("12.50"), 1),
+        findings.action_frequency(frame("action count", ("view", 87), ("purchase", 3))),
+        findings.unique_customers(frame("action unique_customers", ("all", 2), ("purchase", 1))),
+        findings.sales_by_category(frame("category sales", ("Toys", Decimal("9.50")), (None, Decimal("3.00")))),
+        findings.sales_by_day(frame("event_date sales", (datetime.date(2023, 8, 1), Decimal("12.50")))),
+        findings.sales_by_product(
+            frame("product_id product_name category quantity sales", *product_rows), Decimal("12.50")),
+    ]  # fmt: skip
+
+
+def joined() -> list[Shown]:
+    return [Figures("joined", {"logs": 90, "purchases": 3, "total_sales": "12.50"})]
+
+
+def save_notebook(path: Path, cells: Sequence[nbformat.NotebookNode]) -> Path:
+    notebook = new_notebook(cells=list(cells), metadata={"language_info": {"name": "python"}})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def cell_of(*outputs: nbformat.NotebookNode, source: str = "show(x)", tag: str = "") -> nbformat.NotebookNode:
+    return new_code_cell(source, outputs=list(outputs), execution_count=1, metadata={"tags": [tag] if tag else []})
+
+
+def display(shown: Shown) -> nbformat.NotebookNode:
+    return new_output("display_data", data=shown._repr_mimebundle_())
+
+
+def text_output(**data: str) -> nbformat.NotebookNode:
+    return new_output("execute_result", data={name.replace("_", "/"): text for name, text in data.items()})
+
+
+def step(out: Path, name: str, shown: Sequence[Shown], status: Status = "completed", run_id: str = RUN) -> StepRecord:
+    cells = [new_markdown_cell(f"# {name}\n\n## Results"), *(cell_of(display(item)) for item in shown)]
+    return StepRecord(name, status, 1.5, str(save_notebook(out / "runs" / run_id / f"{name}.ipynb", cells)))
+
+
+def make_record(steps: list[StepRecord], run_id: str = RUN, status: Status = "completed") -> RunRecord:
+    return RunRecord(
+        run_id,
+        f"/srv/{SCRIPT}",
+        "sail",
+        "2023-08-01",
+        "2023-08-31",
+        status,
+        "2023-11-05T08:15:00+01:00",
+        5.25,
+        steps=steps,
+        provenance={"techco": "0.1.0", "git_commit": "abc", "files": [{"file": "a.csv", "bytes": 7, "etag": "0x8D"}]},
+    )
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out #1"
+
+
+def render_all(out: Path) -> RunRecord:
+    """Render a completed run of all three steps."""
+    record = make_record(
+        [step(out, "ingest", ingest()), step(out, "join", joined()), step(out, "analysis", analysis())]
+    )
+    report.render(record, out)
+    return record
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of one completed run; tests only read it."""
+    return tmp_path_factory.mktemp("site") / "out #1"
+
+
+@pytest.fixture(scope="module")
+def completed(site: Path) -> RunRecord:
+    """The record of the run in `site`."""
+    return render_all(site)
+
+
+@pytest.fixture
+def failed(out: Path) -> RunRecord:
+    """A rendered run that stopped in its second step."""
+    error = new_output(
+        "error", ename="StorageError", evalue="No table.", traceback=[f"\x1b[0;31mTrace\x1b[0m {SCRIPT}"]
+    )
+    broken = save_notebook(out / "runs" / RUN / "join.ipynb", [cell_of(error), new_code_cell("later()")])
+    steps = [step(out, "ingest", ingest()), StepRecord("join", "failed", 0.5, str(broken)), StepRecord("analysis")]
+    record = make_record(steps, status="failed")
+    record.error = RunError("join", f"No table web_logs {SCRIPT}.", "\x1b[0;31mTrace\x1b[0m of bob@example.com")
+    report.render(record, out)
+    return record
+
+
+def folder(out: Path) -> Path:
+    return out / "reports" / RUN
+
+
+def pages(out: Path) -> Iterator[Path]:
+    yield from sorted((out / "reports").rglob("*.html"))
+
+
+class Reader(HTMLParser):
+    """What a browser would make of a page: its elements, and the text people see."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.scripts: list[str] = []
+        self._inside = ""
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts.append(data)
+        elif self._inside != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def values(self, name: str) -> list[str]:
+        return [attrs[name] or "" for _, attrs in self.tags if name in attrs]
+
+
+def test_csv_files_hold_exactly_the_tables(site: Path, completed: RunRecord) -> None:
+    data = {path.name: path.read_bytes().decode() for path in (folder(site) / "data").iterdir()}
+    assert data == {
+        "action_frequency.csv": "action,count\nview,87\npurchase,3\n",
+        "unique_customers.csv": "action,unique_customers\nall,2\npurchase,1\n",
+        "sales_by_category.csv": "category,sales\nToys,9.50\n,3.00\n",
+        "sales_by_day.csv": "event_date,sales\n2023-08-01,12.50\n",
+        "sales_by_product.csv": (
+            "product_id,product_name,category,quantity,sales\n"
+            f'7,{SCRIPT},Toys,2,9.50\n8,"\'=HYPERLINK(""x"")",,1,3.00\n'
+        ),
+        "spend_by_customer.csv": "customer_id,purchases,quantity,sales\n1234,2,3,12.50\n",
+    }
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"])
+def test_text_that_would_act_as_a_formula_is_neutralised(text: str) -> None:
+    written = to_csv(table("t", "name", [text]))
+    assert written.split("\n", 1)[1].lstrip('"').startswith(f"'{text}")
+
+
+def test_numbers_money_and_days_are_written_untouched() -> None:
+    columns = [Column("n", "integer"), Column("m", "money"), Column("d", "date"), Column("id")]
+    assert (
+        to_csv(Table.of("t", columns, [[-1, Decimal("-2.50"), "2023-08-01", -3]]))
+        == "n,m,d,id\n-1,-2.50,2023-08-01,-3\n"
+    )
+
+
+def test_fields_with_commas_quotes_and_line_breaks_are_quoted() -> None:
+    assert to_csv(table("t", "a b c", ['x,"y"', "two\rlines", None])) == 'a,b,c\n"x,""y""","two\rlines",\n'
+
+
+def test_the_record_gets_metrics_and_the_paths_of_what_was_written(site: Path, completed: RunRecord) -> None:
+    assert completed.metrics == {
+        "records": dict(zip(COUNTS, LOGS, strict=True)),
+        "quarantine": {"not a JSON object": 5},
+        "total_sales": "12.50",
+        "unique_customers": 2,
+        "tables": {name: str(folder(site) / "data" / f"{name}.csv") for name in SIX},
+        "sources": {
+            "web_logs": dict(zip(COUNTS, LOGS, strict=True)),
+            "products": dict(zip(COUNTS, PRODUCTS, strict=True)),
+        },
+    }
+    assert completed.report == str(folder(site) / "index.html")
+    assert [s.report for s in completed.steps] == [str(folder(site) / f"{s.name}.html") for s in completed.steps]
+    assert all(Path(path).is_file() for path in completed.metrics["tables"].values())
+    json.loads(completed.to_json())
+
+
+def test_the_first_page_says_shop_period_figures_and_findings_in_order(site: Path, completed: RunRecord) -> None:
+    text = Reader(folder(site) / "index.html").text
+    assert "1 to 31 August 2023" in text
+    assert "Total sales 12.50 Purchases 3 Average order 4.17" in text
+    assert "Conversion 12.3 %" in text
+    sentences = [
+        "Views are 97 % of 90 actions; one action in 30 is a purchase.",
+        "2 different customers were active; 1 of them (50 %) bought something.",
+        "Toys earned the most: 9.50, 76 % of 12.50.",
+        "Total sales were 12.50, all on Tuesday, 1 August 2023.",
+        f"{SCRIPT} earned the most: 9.50, 76 % of 12.50.",
+        "One customer, 1234, spent 12.50.",
+    ]
+    places = [text.index(sentence) for sentence in sentences]
+    assert places == sorted(places)
+
+
+def test_data_quality_adds_up_and_names_what_is_open(site: Path, completed: RunRecord) -> None:
+    text = Reader(folder(site) / "index.html").text
+    assert "Every one of 100 web logs read is accounted for." in text
+    assert "100 read = 90 accepted + 4 duplicates + 5 quarantined + 1 outside the period" in text
+    assert "7 records of all raw files are in quarantine; the most frequent reason: not a JSON object (5)." in text
+    assert (
+        "2 logs of products that the product data do not know; 1 of them is a purchase, which counts no sales" in text
+    )
+    assert "3 days without any log: 5 August 2023; 7 to 8 August 2023." in text
+
+
+def test_reasons_that_are_equally_frequent_are_all_named(out: Path) -> None:
+    reasons = table(
+        "quarantine_reasons", "source reason count", ["web_logs", "a", 2], ["products", "b", 5], ["web_logs", "c", 5]
+    )
+    report.render(make_record([step(out, "ingest", [reasons])]), out)
+    text = Reader(folder(out) / "index.html").text
+    assert "12 records of all raw files are in quarantine; the most frequent reasons: b and c (5 each)." in text
+    assert "products b 5 web_logs c 5 web_logs a 2" in text
+
+
+def test_records_that_do_not_add_up_are_said_not_to(out: Path) -> None:
+    record = make_record([step(out, "ingest", [Figures("records", dict(zip(COUNTS, (9, 5, 1, 1, 1), strict=True)))])])
+    report.render(record, out)
+    text = Reader(folder(out) / "index.html").text
+    assert "The web logs do not add up: 9 were read, but 8 are accounted for." in text
+    assert "9 read ≠ 5 accepted" in text
+
+
+def test_the_first_page_says_how_it_was_made(site: Path, completed: RunRecord) -> None:
+    text = Reader(folder(site) / "index.html").text
+    assert "Git commit abc" in text
+    assert "web_logs.json 123,456" in text
+    assert "a.csv 7 0x8D" in text
+    assert f"techco run --storage '/srv/{SCRIPT}' --from 2023-08-01 --to 2023-08-31 --engine sail" in text
+
+
+def test_tables_are_sortable_with_headers_for_columns(site: Path, completed: RunRecord) -> None:
+    tags = Reader(folder(site) / "index.html").tags
+    heads = [attrs for tag, attrs in tags if tag == "th"]
+    assert heads
+    assert all(attrs["scope"] == "col" and attrs["aria-sort"] == "none" for attrs in heads)
+    assert sum(tag == "button" and "data-sort" in attrs for tag, attrs in tags) == len(heads)
+
+
+def test_ids_have_no_thousands_separator(site: Path, completed: RunRecord) -> None:
+    assert "1234 2 3 12.50" in Reader(folder(site) / "index.html").text
+
+
+def test_what_has_no_name_is_said_so(site: Path, completed: RunRecord) -> None:
+    assert "(no category) 3.00" in Reader(folder(site) / "index.html").text
+
+
+def test_long_tables_offer_all_their_rows(out: Path) -> None:
+    data = pd.DataFrame({"category": [f"c{n}" for n in range(20)], "sales": [Decimal(1)] * 20})
+    report.render(make_record([step(out, "analysis", [findings.sales_by_category(data)])]), out)
+    assert "Show all 20 rows" in Reader(folder(out) / "index.html").text
+
+
+def test_every_plot_has_alternative_text(site: Path, completed: RunRecord) -> None:
+    for name in ("index", "analysis"):
+        plots = [attrs for tag, attrs in Reader(folder(site) / f"{name}.html").tags if tag == "svg"]
+        assert len(plots) == 6
+        assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in plots)
+
+
+def test_raw_text_is_never_live_in_any_page(site: Path, completed: RunRecord) -> None:
+    script = (Path(report.__file__).parent / "web" / "page.js").read_text()
+    for page in pages(site):
+        reader = Reader(page)
+        assert "".join(reader.scripts) == script, page
+        assert not [name for _, attrs in reader.tags for name in attrs if name.startswith("on")], page
+    assert SCRIPT in Reader(folder(site) / "index.html").text
+
+
+def test_pages_ask_the_network_for_nothing(site: Path, completed: RunRecord) -> None:
+    assert len(list(pages(site))) == 5
+    for page in pages(site):
+        reader = Reader(page)
+        assert not [link for name in ("src", "href", "action", "data") for link in reader.values(name) if "//" in link]
+        assert not {tag for tag, _ in reader.tags} & {"link", "iframe", "object", "embed", "form", "base"}
+        assert not re.search(r"url\((?!#)|@import", page.read_text(encoding="utf-8"))
+        assert "default-src 'none'" in next(
+            a["content"] or "" for t, a in reader.tags if t == "meta" and "content" in a
+        )
+
+
+def test_the_content_policy_allows_our_script_by_its_hash_alone(site: Path, completed: RunRecord) -> None:
+    for page in pages(site):
+        script = re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)[-1]
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src &#39;sha256-{digest}&#39;;" in page.read_text(encoding="utf-8")
+
+
+def test_every_link_leads_to_a_file(site: Path, completed: RunRecord) -> None:
+    completed.save(site / "runs" / RUN / "run.json")
+    for page in pages(site):
+        reader = Reader(page)
+        for link in reader.values("href"):
+            path, _, anchor = link.partition("#")
+            assert not path or (page.parent / path).resolve().is_file(), link
+            assert not anchor or anchor in reader.values("id"), link
+
+
+def test_mail_addresses_and_telephone_numbers_are_masked_in_every_page(out: Path, failed: RunRecord) -> None:
+    printed = new_output("stream", name="stdout", text="eve@example.com +1-202-555-0101 10   20   30   40")
+    notebook = save_notebook(out / "x.ipynb", [cell_of(printed)])
+    report.render_page(notebook, folder(out) / "x.html", failed)
+    for page in pages(out):
+        assert not re.search(r"(mary|bob|eve)@|555-0101", page.read_text(encoding="utf-8")), page
+    assert "10   20   30   40" in (folder(out) / "x.html").read_text(encoding="utf-8")
+
+
+def test_a_failed_run_says_what_finished_what_failed_and_how_to_go_on(out: Path, failed: RunRecord) -> None:
+    text = Reader(folder(out) / "index.html").text
+    assert "The run stopped in join" in text
+    assert f"No table web_logs {SCRIPT}." in text
+    assert "Finished in full: ingest. Not run: analysis." in text
+    assert "To run it again: techco run --storage" in text
+    assert "Every one of 100 web logs read is accounted for." in text
+    assert "Findings" not in text
+    assert "\x1b" not in text
+
+
+def test_a_failed_run_has_metrics_of_what_finished(out: Path, failed: RunRecord) -> None:
+    assert failed.metrics["records"]["read"] == 100
+    assert (failed.metrics["total_sales"], failed.metrics["tables"]) == (None, {})
+    assert [bool(s.report) for s in failed.steps] == [True, True, False]
+
+
+def test_the_page_of_a_failed_notebook_folds_the_trace_and_marks_what_did_not_run(out: Path, failed: RunRecord) -> None:
+    page = folder(out) / "join.html"
+    text = Reader(page).text
+    assert "StorageError : No table." in text
+    assert "Code (not run)" in text
+    assert re.search(
+        r"<details[^>]*><summary>Trace</summary><pre[^>]*><span class=\"ansi-red-fg\">Trace", page.read_text()
+    )
+
+
+def test_steps_that_were_not_run_are_not_linked(out: Path) -> None:
+    record = make_record([step(out, "ingest", ingest()), StepRecord("join"), StepRecord("analysis")])
+    report.render(record, out)
+    reader = Reader(folder(out) / "index.html")
+    assert "ingest.html" in reader.values("href")
+    assert not {"join.html", "analysis.html"} & set(reader.values("href"))
+    assert "The analysis has not been run for this period yet." in reader.text
+
+
+def test_a_run_without_any_notebook_has_a_page(out: Path) -> None:
+    record = make_record([StepRecord("ingest", "failed")], status="failed")
+    report.render(record, out)
+    assert "No step finished." in Reader(folder(out) / "index.html").text
+    assert record.metrics["records"] is None
+    assert record.metrics["quarantine"] is None
+
+
+def test_a_damaged_notebook_costs_only_its_own_page(out: Path) -> None:
+    good, damaged = step(out, "ingest", ingest()), step(out, "join", joined())
+    Path(str(damaged.notebook)).write_text('{"cells": [')
+    record = make_record([good, damaged])
+    report.render(record, out)
+    assert [bool(s.report) for s in record.steps] == [True, False]
+    with pytest.raises(TechcoError, match=r"join\.ipynb is not a readable notebook .* Run the step again"):
+        report.read_shown(Path(str(damaged.notebook)))
+
+
+def test_rendering_again_removes_what_is_no_longer_there(out: Path) -> None:
+    completed = render_all(out)
+    completed.steps[2] = StepRecord("analysis")
+    report.render(completed, out)
+    assert not (folder(out) / "analysis.html").exists()
+    assert list((folder(out) / "data").iterdir()) == []
+
+
+def test_read_shown_returns_what_the_cells_showed_in_order(out: Path) -> None:
+    shown = [*joined(), *analysis()]
+    read = report.read_shown(Path(str(step(out, "analysis", shown).notebook)))
+    assert [(type(item), item.payload()) for item in read] == [
+        (type(item), json.loads(json.dumps(item.payload()))) for item in shown
+    ]
+    assert isinstance(read[-1], Finding)
+
+
+def test_figures_keep_their_order(site: Path, completed: RunRecord) -> None:
+    assert (
+        "Read 100 Accepted 90 Duplicates 4 Quarantined 5 Outside period 1" in Reader(folder(site) / "ingest.html").text
+    )
+
+
+def test_notebook_pages_have_contents_folded_code_and_escaped_outputs(out: Path) -> None:
+    completed = render_all(out)
+    cells = [
+        new_markdown_cell(f"# Title\n\n## First *part*\n\n{SCRIPT} [x](javascript:alert(1)) ![a](javascript:alert(2))"),
+        cell_of(text_output(text_html=SCRIPT, text_plain="plain <b>text</b>")),
+        cell_of(new_output("stream", name="stderr", text=f"warned {SCRIPT}")),
+        cell_of(source="storage = './shop'", tag="injected-parameters"),
+        new_markdown_cell(
+            "<span>An Exception was encountered</span>", metadata={"tags": ["papermill-error-cell-tag"]}
+        ),
+        new_markdown_cell("## Second part"),
+    ]  # fmt: skip
+    page = folder(out) / "join.html"
+    report.render_page(save_notebook(out / "join.ipynb", cells), page, completed)
+    reader = Reader(page)
+    assert [link for link in reader.values("href") if link.startswith("#section")] == ["#section-1", "#section-2"]
+    assert {"section-1", "section-2"} <= set(reader.values("id"))
+    assert not any("open" in attrs for tag, attrs in reader.tags if tag == "details")
+    assert f"plain <b>text</b> Code Messages warned {SCRIPT} Parameters of this run" in re.sub(
+        r" show \( x \)", "", reader.text
+    )
+    assert "An Exception was encountered" not in reader.text
+    assert not [link for name in ("href", "src") for link in reader.values(name) if "javascript" in link.lower()]
+    assert len(reader.scripts) == 1
+
+
+def test_images_are_embedded_and_scripts_are_not(out: Path) -> None:
+    completed = render_all(out)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg">{SCRIPT}</svg>'
+    bundle = {"image/svg+xml": svg, "application/javascript": "alert(1)", "text/plain": "A plot"}
+    notebook = save_notebook(out / "x.ipynb", [cell_of(new_output("display_data", data=bundle))])
+    report.render_page(notebook, folder(out) / "x.html", completed)
+    reader = Reader(folder(out) / "x.html")
+    image = next(attrs for tag, attrs in reader.tags if tag == "img")
+    assert (image["src"] or "").startswith("data:image/svg+xml;base64,")
+    assert image["alt"] == "A plot"
+    assert len(reader.scripts) == 1
+
+
+def test_a_payload_of_another_version_is_named(out: Path) -> None:
+    bundle = {"application/vnd.techco+json": {"kind": "map", "name": "x"}}
+    notebook = save_notebook(out / "x.ipynb", [cell_of(new_output("display_data", data=bundle))])
+    with pytest.raises(TechcoError, match="Known kinds: table, finding, figures"):
+        report.read_shown(notebook)
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_report(out: Path) -> None:
+    record = make_record([StepRecord("ingest", "failed")], status="failed")
+    record.error = RunError("ingest", "bad text \ud83d here")
+    report.render(record, out)
+    assert "bad text ? here" in Reader(folder(out) / "index.html").text
+
+
+def catalogue(out: Path) -> Reader:
+    return Reader(out / "reports" / "index.html")
+
+
+def test_the_catalogue_lists_runs_newest_first_and_follows_deletions(out: Path) -> None:
+    ids = ["20231101T080000-a", "20231103T080000-c", "20231102T080000-b"]
+    for run_id in ids:
+        record = make_record([step(out, "join", joined(), run_id=run_id)], run_id=run_id)
+        report.render(record, out)
+        record.save(out / "runs" / run_id / "run.json")
+    links = [f"{run_id}/index.html" for run_id in sorted(ids, reverse=True)]
+    assert [link for link in catalogue(out).values("href") if link.startswith("2023")] == links
+    assert "3 runs" in catalogue(out).text
+    assert "12.50" in catalogue(out).text
+    shutil.rmtree(out / "runs" / ids[0])
+    shutil.rmtree(out / "reports" / ids[1])
+    report.render_catalogue(out)
+    assert [link for link in catalogue(out).values("href") if link.startswith("2023")] == [f"{ids[2]}/index.html"]
+    assert "2 runs" in catalogue(out).text
+
+
+def test_the_catalogue_shows_a_record_not_saved_yet(out: Path, failed: RunRecord) -> None:
+    assert "1 run, 1 of them failed" in catalogue(out).text
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"run_id": "x"}', '"x"', '{"steps": 3}'])
+def test_an_unreadable_record_is_listed_as_such(out: Path, text: str) -> None:
+    run = out / "runs" / "20231101T080000-a"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(text)
+    report.render_catalogue(out)
+    assert "20231101T080000-a – unreadable" in catalogue(out).text
+
+
+def test_the_catalogue_of_an_empty_folder_says_how_to_start(out: Path) -> None:
+    report.render_catalogue(out)
+    assert "No runs yet. Make the first one: techco run" in catalogue(out).text
