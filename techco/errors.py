@@ -53,4 +53,11 @@ class CommitRefused(TableError):
 
 
 class StepFailed(TechcoError):
-    """Raised when a notebook stopped before its last cell had run."""
+    """Raised when a notebook stopped before its last cell had run.
+
+    `trace` is what helps to find the cause, as plain text without credentials; empty if there is none.
+    """
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace

@@ -1,0 +1,305 @@
+"""The command line: results on stdout, progress and errors on stderr, exit codes 0, 1, 2 and 130."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from techco import __version__
+from techco.errors import ParameterError, TechcoError
+from techco.period import Period, parse_day
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from techco.generate import SampleSpec
+    from techco.record import RunRecord
+    from techco.run import RunRequest
+    from techco.settings import Settings
+
+SAMPLE = "sample"
+SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
+ISSUES = "the project's issue tracker"
+
+app = typer.Typer(
+    name="techco",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and exit."""
+    app(prog_name="techco")
+    sys.exit(0)
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn errors into exit codes; used as a decorator of every command."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):  # Typer ends quietly when the reader of a pipe has gone
+        raise
+    except TechcoError as error:
+        _print_error(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        _print_error("Interrupted. Nothing is left running.")
+        raise typer.Exit(130) from None
+    except Exception as error:
+        from techco.scrub import scrub
+
+        print(scrub(traceback.format_exc()), file=sys.stderr)  # noqa: T201
+        _print_error(
+            f"This is a bug in techco {__version__}: {scrub(f'{type(error).__name__}: {error}')}. "
+            f"Please report it with the lines above to {ISSUES}."
+        )
+        raise typer.Exit(1) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"techco {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _techco(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Trustworthy reports of a shop, from parameterized notebooks.
+
+    Start with [bold]techco run[/bold]: a report of the sample shop.
+
+    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES.
+    """
+
+
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco run\n\n"
+        "techco run --storage ./shop --period 2023-08\n\n"
+        "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+    )
+)
+@_exit_codes()
+def run(
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="The shop: the folder of the raw files.", show_default="a sample shop"),
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P", help="Instead of --from and --to: 2023, 2023-Q3, 2023-08, 2023-W31, 2023-08-02 or DAY..DAY."
+        ),
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="Where the PySpark code runs.", show_default="sail")] = None,
+    steps: Annotated[
+        str, typer.Option(metavar="STEPS", help="Which steps, with commas between.")
+    ] = "ingest,join,analysis",
+    out: Out = None,
+    json: Json = False,
+    progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")] = True,
+) -> None:
+    """Run the notebooks for a storage and a period, and make the report.
+
+    Without --storage it runs on a sample shop, which it makes first, for August 2023.
+    """
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    request = _request(settings, storage, _chosen_period(period, start, end), engine, steps, out)
+    from techco.progress import shown_on
+    from techco.run import run as run_steps
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job this way: stop as for Ctrl-C
+    with shown_on(_console(stderr=True), wanted=progress) as shown:
+        record = run_steps(request, shown)
+    if json:
+        print(record.to_json())  # noqa: T201
+    if record.error:
+        _print_failure(record)
+        raise typer.Exit(1)
+    if not json:
+        _print_summary(record)
+
+
+@app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
+@_exit_codes()
+def generate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder, or an older sample.")],
+    customers: Annotated[int, typer.Option(help="Number of customers.")] = 10_000,
+    products: Annotated[int, typer.Option(help="Number of products.")] = 50,
+    logs: Annotated[int, typer.Option(help="Number of web logs.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 7,
+    start: Annotated[str, typer.Option("--from", metavar="DAY", help="First day of the logs.")] = "2023-08-01",
+    end: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day of the logs, included.")] = "2023-08-31",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORM", help="How web logs are written: array, compact, lines or folder.")
+    ] = "array",
+    messy: Annotated[
+        bool, typer.Option("--messy", help="Add every fault that real files have, in known numbers.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a sample shop, and say what a correct report of it must show."""
+    from techco.generate import describe
+    from techco.generate import generate as generate_shop
+
+    period = Period(parse_day(start, "--from"), parse_day(end, "--to"))
+    expected = generate_shop(directory, _spec(customers, products, logs, seed, period, form, messy))
+    if json:
+        print(expected.to_json())  # noqa: T201
+    else:
+        _console().print(describe(expected))
+
+
+@app.command()
+@_exit_codes()
+def render(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+    out: Out = None,
+) -> None:
+    """Make the pages of a run again from its executed notebooks."""
+    from techco.run import render_again
+    from techco.settings import load_settings
+
+    record = render_again(run, out or load_settings().out)
+    print(record.report)  # noqa: T201
+
+
+@app.command(name="list")
+@_exit_codes()
+def list_runs(out: Out = None) -> None:
+    """List the runs, newest first, with period, status and duration."""
+    from techco.history import RUNS, recorded_runs
+    from techco.settings import load_settings
+
+    folder = out or load_settings().out
+    records = recorded_runs(folder)
+    if not records:
+        print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
+    widths = [max(len(row[i]) for row in map(_row, records)) for i in range(5)] if records else []
+    for record in records:
+        print("  ".join(cell.ljust(width) for cell, width in zip(_row(record), widths, strict=True)).rstrip())  # noqa: T201
+
+
+def _row(record: RunRecord) -> list[str]:
+    seconds = "" if record.seconds is None else f"{record.seconds:.1f} s"
+    return [record.run_id, f"{record.start_date}..{record.end_date}", record.status, seconds, record.storage]
+
+
+def _chosen_period(period: str | None, start: str | None, end: str | None) -> Period | None:
+    """The period of the options, None when there are none of them."""
+    if period is not None and (start is not None or end is not None):
+        raise ParameterError("--period comes together with --from or --to. Give either --period, or --from and --to.")
+    if period is not None:
+        return Period.parse(period)
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        given, missing = ("--from", "--to") if end is None else ("--to", "--from")
+        raise ParameterError(f"{given} is given without {missing}. Give both days; they may be the same.")
+    return Period(parse_day(start, "--from"), parse_day(end, "--to"))
+
+
+def _request(
+    settings: Settings, storage: str | None, period: Period | None, engine: str | None, steps: str, out: Path | None
+) -> RunRequest:
+    from techco.run import RunRequest
+
+    storage = storage if storage is not None else settings.storage or SAMPLE
+    if period is None and storage != SAMPLE:
+        raise ParameterError(
+            f"No period is given for the storage {storage}. "
+            "Say which days: --period 2023-08, or --from 2023-08-01 --to 2023-08-31."
+        )
+    return RunRequest(
+        period=period or SAMPLE_PERIOD,
+        storage=storage,
+        engine=engine if engine is not None else settings.engine,
+        steps=tuple(step.strip() for step in steps.split(",")),
+        out=out or settings.out,
+        templates=settings.templates,
+    )
+
+
+def _spec(customers: int, products: int, logs: int, seed: int, period: Period, form: str, messy: bool) -> SampleSpec:
+    from techco.generate import SampleSpec
+
+    return SampleSpec(
+        customers=customers,
+        products=products,
+        logs=logs,
+        seed=seed,
+        start_date=period.first,
+        end_date=period.last,
+        form=form,  # type: ignore[arg-type]  # SampleSpec refuses what it does not know
+        messy=messy,
+    )
+
+
+def _print_summary(record: RunRecord) -> None:
+    from techco.display import format_value
+
+    console = _console()
+    records, sales = record.metrics.get("records"), record.metrics.get("total_sales")
+    lines = [("Period", f"{record.start_date} to {record.end_date}")]
+    if sales is not None:
+        lines.append(("Total sales", format_value(sales, "money")))
+    if records:
+        lines.append(("Records", _accounted(records)))
+    lines.append(("Report", str(record.report)))
+    console.print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
+    for name, text in lines:
+        console.print(f"  {name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _accounted(records: dict[str, int]) -> str:
+    return (
+        f"{records['read']:,} read = {records['accepted']:,} accepted + {records['duplicates']:,} duplicates "
+        f"+ {records['quarantined']:,} quarantined + {records['outside_period']:,} outside the period"
+    )
+
+
+def _print_failure(record: RunRecord) -> None:
+    assert record.error
+    _print_error(f"The step {record.error.step} failed: {record.error.message}")
+    if record.report:
+        _console(stderr=True).print(f"Report: {record.report}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_error(text: str) -> None:
+    console = _console(stderr=True)
+    console.print("[bold red]Error:[/bold red]", end=" ")
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)

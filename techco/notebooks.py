@@ -1,0 +1,192 @@
+"""Runs notebooks under papermill: the only module that does."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from techco import errors
+from techco.errors import ParameterError, StepFailed
+from techco.kernels import Kernel
+from techco.quick_import import import_jsonschema
+from techco.scrub import scrub
+
+OnCell = Callable[[int, int], None]
+"""Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready by then."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_MESSAGE_LIMIT = 500
+
+
+def templates_dir() -> Path:
+    """The folder of the templates: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def declared_parameters(template: Path) -> dict[str, str]:
+    """Name and type of each parameter that a notebook declares in its cell tagged `parameters`.
+
+    Returns
+    -------
+    dict[str, str]
+        In the cell's order; the type as written there, `None` where none is.
+
+    Raises
+    ------
+    ParameterError
+        When the file is missing, no notebook, or has no such cell.
+    """
+    papermill = _papermill()
+    if not template.is_file():
+        raise ParameterError(
+            f"There is no notebook {template}. Allowed: a folder with ingest, join and analysis.ipynb."
+        )
+    try:
+        found = papermill.inspect_notebook(_literal(template))
+    except Exception as error:  # papermill lets through whatever nbformat, json and its translators raise
+        raise ParameterError(f"{template} is not a notebook that papermill can read: {error}") from error
+    if not found:
+        raise ParameterError(f"{template} declares no parameters. Tag the cell that assigns them `parameters`.")
+    return {name: parameter["inferred_type_name"] for name, parameter in found.items()}
+
+
+def check_parameters(template: Path, values: Mapping[str, str]) -> dict[str, Any]:
+    """Check values against what a notebook declares; starts nothing.
+
+    Returns
+    -------
+    dict[str, Any]
+        The values as the declared types; those of other types than str, int, float and bool stay text.
+
+    Raises
+    ------
+    ParameterError
+        When a parameter is not declared, or its value is not of the declared type.
+    """
+    declared = declared_parameters(template)
+    unknown = [name for name in values if name not in declared]
+    if unknown:
+        raise ParameterError(
+            f"{template.name} has no parameter {', '.join(unknown)}. It declares: {', '.join(declared)}."
+        )
+    return {name: _typed(name, value, declared[name]) for name, value in values.items()}
+
+
+def execute(
+    template: Path, output: Path, parameters: Mapping[str, str], on_cell: OnCell, kernel: Kernel | None = None
+) -> None:
+    """Execute a notebook; its parameters are checked before a kernel starts.
+
+    Parameters
+    ----------
+    template
+        The notebook; stays as it is.
+    output
+        Where the executed notebook goes; written whole after each code cell and without credentials, parents are made.
+        After a failure it holds the cells up to the one that failed.
+    parameters
+        Values for what the notebook declares.
+    on_cell
+        Hears of progress.
+    kernel
+        A running one to use; stopped afterwards in any case.
+
+    Raises
+    ------
+    ParameterError
+        When a value does not fit what the notebook declares.
+    StepFailed
+        When not every code cell ran to its end.
+    """
+    values = check_parameters(template, parameters)
+    papermill = _papermill()
+    kernel = kernel or Kernel(template)
+    try:
+        notebook = papermill.execute_notebook(
+            _literal(template),
+            _literal(output.absolute()),
+            values,
+            engine_name="techco",
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            kernel=kernel,
+            on_cell=on_cell,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise _cell_failed(error) from None
+    except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
+        raise StepFailed(scrub(f"{error}."), scrub(kernel.last_words())) from error
+    finally:
+        kernel.stop()
+    _require_every_cell(notebook)
+
+
+def _typed(name: str, value: str, kind: str) -> Any:
+    kinds: dict[str, tuple[Callable[[str], Any], str]] = {
+        "int": (int, "a whole number"),
+        "float": (float, "a number"),
+        "bool": (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+    }
+    if kind not in kinds:
+        return value
+    convert, wanted = kinds[kind]
+    try:
+        return convert(value)
+    except (ValueError, KeyError):
+        raise ParameterError(f"{name} is {value!r}. Allowed: {wanted}.") from None
+
+
+def _literal(path: Path) -> str:
+    """A path for papermill, which takes `{name}` in it for a parameter."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _cell_failed(error: Any) -> StepFailed:
+    """What papermill raises for a failed cell, as a sentence; ours need no more than their text."""
+    trace = scrub(_ANSI.sub("", "\n".join(error.traceback)))
+    text = scrub(_ANSI.sub("", error.evalue)).strip()
+    kind = getattr(errors, error.ename, None)
+    if isinstance(kind, type) and issubclass(kind, errors.TechcoError):
+        return StepFailed(text, trace)
+    first = text.splitlines()[0] if text else ""
+    short = first[: _MESSAGE_LIMIT - 1] + "…" if len(first) > _MESSAGE_LIMIT else first
+    return StepFailed(f"Cell [{error.exec_count}] failed: {error.ename}: {short}".rstrip(": "), trace)
+
+
+def _require_every_cell(notebook: Any) -> None:
+    """Papermill takes `sys.exit(0)` in a cell for success."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        if any(output.output_type == "error" for output in cell.outputs):
+            output = next(output for output in cell.outputs if output.output_type == "error")
+            raise StepFailed(
+                f"Cell [{cell.execution_count}] ended the notebook with {output.ename}({output.evalue}); "
+                "success means that every cell ran. Remove the exit.",
+                scrub(cell.source),
+            )
+        if cell.execution_count is None:
+            raise StepFailed("A cell did not run; success means that every cell ran.", scrub(cell.source))
+
+
+@functools.cache
+def _papermill() -> Any:
+    """Papermill, with the engine that reports progress and the writing of whole files."""
+    import_jsonschema()
+    import papermill
+    from papermill.engines import papermill_engines
+    from papermill.iorw import papermill_io
+
+    from techco.papermill_engine import Engine, WholeFiles
+
+    papermill_engines.register("techco", Engine)
+    papermill_io.register("/", WholeFiles())
+    logging.getLogger("techco").addHandler(logging.NullHandler())
+    return papermill

@@ -1,0 +1,90 @@
+"""The engine under which papermill runs our notebooks, and how it writes them. Imports papermill."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.utils import ensure_event_loop
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine
+from papermill.iorw import LocalHandler
+
+from techco.record import write_whole
+from techco.scrub import scrub
+
+if TYPE_CHECKING:
+    from techco.kernels import Kernel
+    from techco.notebooks import OnCell
+
+_START_TIMEOUT_S = 60
+
+
+class WholeFiles(LocalHandler):  # type: ignore[misc]
+    """Writes a notebook whole, so that a reader never sees half of one, and without credentials."""
+
+    def write(self, buf: str, path: str) -> None:
+        """Write a notebook's text."""
+        write_whole(Path(path), scrub(buf))
+
+
+class Engine(NBClientEngine):  # type: ignore[misc]
+    """Runs a notebook in a kernel that is there already, and tells which cell starts."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, on_cell: OnCell, **_: object
+    ) -> None:
+        """Execute the notebook that papermill manages; the kernel is stopped by whoever started it."""
+        client = _Client(
+            nb_man,
+            km=kernel.manager,
+            kernel_name=kernel_name,
+            startup_timeout=_START_TIMEOUT_S,
+            log=logging.getLogger("techco.notebooks"),
+        )
+        client.on_code_cell = on_cell
+        try:
+            client.execute()
+        finally:
+            if client.kc:
+                client.kc.stop_channels()
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc]
+    """Differs from papermill's client in what it saves: only code cells cost a save, and a cell in which the kernel
+    died is marked failed, not completed."""
+
+    on_code_cell: OnCell
+
+    def papermill_execute_cells(self) -> None:
+        code = [(i, cell) for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code" and cell.source.strip()]
+        for number, (index, cell) in enumerate(code, start=1):
+            self.on_code_cell(number, len(code))
+            self.nb_man.cell_start(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            except CellExecutionError as error:
+                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                break
+            except DeadKernelError:
+                self.nb_man.cell_exception(cell, cell_index=index)
+                raise DeadKernelError(f"The kernel died in cell {number} of {len(code)}") from None
+            except BaseException:
+                self.nb_man.cell_exception(cell, cell_index=index)
+                _cancel_all()
+                raise
+            finally:
+                self.nb_man.cell_complete(cell, cell_index=index)
+
+
+def _cancel_all() -> None:
+    """End what an interrupted cell left on the event loop; it would complain on the next use of the loop."""
+    loop = ensure_event_loop()
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

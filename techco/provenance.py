@@ -1,0 +1,51 @@
+"""How a run was made: versions, the commit, and the command that repeats it."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+_PACKAGES = ("techco", "pyspark", "pysail", "papermill")
+_GIT_TIMEOUT_S = 5
+
+
+def provenance(command: Sequence[str]) -> dict[str, str]:
+    """What a reader needs to trust or repeat a run.
+
+    Parameters
+    ----------
+    command
+        The words of the command that repeats it, without credentials.
+
+    Returns
+    -------
+    dict[str, str]
+        Name to text, for people: `command`, a version for `techco`, `python` and the main packages, `system`, and
+        `git_commit` where the current directory is a checkout.
+    """
+    found = {"command": shlex.join(command), "python": platform.python_version(), "system": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    commit = _git_commit()
+    return {**found, "git_commit": commit} if commit else found
+
+
+def _git_commit() -> str:
+    """The commit of the checkout in the current directory, empty where there is none or no git."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,45 @@
+"""Runs a notebook's import statements while its kernel waits for its turn: an IPython extension.
+
+They run in a namespace of their own, so that a notebook which lacks an import still fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+from pathlib import Path
+
+VARIABLE = "TECHCO_KERNEL_IMPORTS"
+"""Environment variable of the kernel with the statements, one a line."""
+
+_ENGINE = ["import pysail.spark", "import pyspark.sql.connect.session"]  # our modules import these only when needed
+
+
+def import_statements(notebook: Path) -> str:
+    """The import statements at the start of lines in a notebook's code cells, one a line.
+
+    What cannot be read has none: this is only about being quick.
+    """
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return "\n".join([*_ENGINE, *(statement for source in sources for statement in _imports(source))])
+
+
+def load_ipython_extension(_shell: object) -> None:
+    """Run the statements; one that fails is left to the cell that needs it, which can say so."""
+    for statement in os.environ.pop(VARIABLE, "").splitlines():
+        with contextlib.suppress(Exception):
+            exec(statement, {})
+
+
+def _imports(source: str) -> list[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a cell with IPython's own syntax
+        return []
+    return [ast.unparse(node) for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]

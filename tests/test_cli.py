@@ -1,0 +1,251 @@
+"""The command line: what users read, where it goes, and the exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_notebooks import write_templates
+from typer.testing import CliRunner
+
+from techco import __version__
+from techco.cli import app
+
+DESIGN_KEYS = {
+    "run_id", "status", "storage", "engine", "start_date", "end_date", "seconds", "report", "steps", "metrics",
+}  # fmt: skip
+USAGE = 2
+
+
+def techco(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does, with output that is no terminal."""
+    env = {
+        **os.environ,
+        "TECHCO_STORAGE": "",
+        "TECHCO_ENGINE": "",
+        "TECHCO_OUT": "",
+        "TECHCO_TEMPLATES": "",
+        **variables,
+    }
+    command = [sys.executable, "-m", "techco", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> str:
+    """A storage that exists."""
+    (tmp_path / "shop").mkdir()
+    return str(tmp_path / "shop")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("run --storage SHOP", "No period is given for the storage SHOP. Say which days: --period 2023-08, or --from"),
+        ("run --period 2023-08 --from 2023-08-01", "Give either --period, or --from and --to"),
+        ("run --period 2023-08 --to 2023-08-01", "Give either --period, or --from and --to"),
+        ("run --from 2023-08-01", "--from is given without --to"),
+        ("run --to 2023-08-01", "--to is given without --from"),
+        ("run --from 2023-08-02 --to 2023-08-01", "The period ends before it starts: 2023-08-02 to 2023-08-01"),
+        ("run --from 2023-02-30 --to 2023-03-01", "--from is '2023-02-30', a day that does not exist"),
+        ("run --from 2023-02-01 --to 1.3.2023", "--to is '1.3.2023', which is not a day. Write it as YYYY-MM-DD"),
+        ("run --period 2023-13", "period is '2023-13', which does not exist"),
+        ("run --period soon", "period is 'soon'. Allowed: 2023, 2023-Q3"),
+        (
+            "run --storage SHOP --period 2023-08 --steps ingest,joyn",
+            "'joyn' is not a step. Allowed: ingest, join, analysis",
+        ),
+        ("run --storage SHOP --period 2023-08 --steps join,join", "The step join is given twice"),
+        ("run --storage SHOP --period 2023-08 --steps ,", "'' is not a step"),
+        ("run --storage SHOP --period 2023-08 --engine snail", "engine is 'snail'. Allowed: sail"),
+        ("run --storage SHOP --period 2023-08 --out /proc/1/x", "Runs cannot be written to /proc/1/x"),
+        ("render nope --out SHOP", "There is no run nope in SHOP/runs. There are none: techco run."),
+        ("generate SHOP --logs 0", "logs is 0"),
+        ("generate SHOP --format yaml", "form is 'yaml'. Allowed: array, compact, lines, folder"),
+        ("generate SHOP --from 2023-08-02 --to 2023-08-01", "The period ends before it starts"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence_with_exit_code_2(shop: str, arguments: str, words: str) -> None:
+    result = CliRunner().invoke(app, [shop if word == "SHOP" else word for word in arguments.split()])
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert words.replace("SHOP", shop) in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["run", "--stroage", "x"], ["runn"], ["render"], ["run", "extra"]])
+def test_unknown_words_are_wrong_usage(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert "Usage: " in result.stderr
+
+
+def test_storage_that_does_not_exist_fails_before_anything_is_made(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["run", "--storage", str(tmp_path / "nowhere"), "--period", "2023-08", "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 1
+    assert f"Error: The storage {tmp_path}/nowhere does not exist." in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TECHCO_ENGINE", "snail", "TECHCO_ENGINE is 'snail': engine is 'snail'. Allowed: sail"),
+        ("TECHCO_TEMPLATES", "/nowhere", "TECHCO_TEMPLATES is '/nowhere': There is no such folder"),
+    ],
+)
+def test_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str) -> None:
+    monkeypatch.setenv(variable, value)
+    result = CliRunner().invoke(app, ["list"])
+    assert result.exit_code == USAGE
+    assert words in result.stderr
+
+
+def test_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TECHCO_OUT", str(tmp_path / "variable"))
+    assert f"{tmp_path}/variable/runs" in CliRunner().invoke(app, ["list"]).stdout
+    assert f"{tmp_path}/option/runs" in CliRunner().invoke(app, ["list", "--out", str(tmp_path / "option")]).stdout
+
+
+def test_storage_of_the_variable_needs_a_period_too(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    monkeypatch.setenv("TECHCO_STORAGE", shop)
+    result = CliRunner().invoke(app, ["run"])
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert f"No period is given for the storage {shop}" in result.stderr
+
+
+def test_folder_without_runs_says_how_to_make_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["list", "--out", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (0, f"No runs in {tmp_path}/runs. Make one: techco run\n")
+
+
+def test_unexpected_error_asks_for_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("no such thing, sig=c2VjcmV0")
+
+    monkeypatch.setattr("techco.history.recorded_runs", broken)
+    result = CliRunner().invoke(app, ["list", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith(
+        f"Error: This is a bug in techco {__version__}: LookupError: no such thing, sig=[hidden]. Please report it"
+    )
+    assert "c2VjcmV0" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "-h"]])
+def test_version_and_help_load_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from techco.cli import app; app(sys.argv[1:], standalone_mode=False); "
+        "heavy = {'pandas', 'matplotlib', 'pyspark', 'papermill', 'nbconvert', 'jupyter_client'} & set(sys.modules); "
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_version_is_printed() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"techco {__version__}\n")
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    assert all(f" {command} " in result.stdout for command in ("run", "generate", "render", "list"))
+
+
+def test_generate_prints_what_a_report_must_show(tmp_path: Path) -> None:
+    options = ["generate", str(tmp_path / "shop"), "--customers", "5", "--products", "3", "--logs", "40", "--json"]
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["records"]["read"] == 40
+    made = {path.name for path in (tmp_path / "shop").iterdir()}
+    assert {"customer_data.csv", "product_data.csv", "web_logs.json"} <= made
+
+
+def test_run_writes_results_to_stdout_and_one_line_per_step_to_stderr(tmp_path: Path, shop: str) -> None:
+    templates = write_templates(
+        tmp_path / "templates", ingest="import os\nos.write(1, b'noise from below')\nprint('cell')"
+    )
+    options = ("--storage", shop, "--period", "2023-08", "--out", str(tmp_path), "--steps", "ingest,join")
+    result = techco("run", *options, TECHCO_TEMPLATES=str(templates))
+    assert result.returncode == 0
+    report = next(tmp_path.glob("reports/*/index.html"))
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("Completed in ")
+    assert lines[-1].split() == ["Report", str(report)]
+    told = [line.split(" in ")[0] for line in result.stderr.splitlines()]
+    assert told == ["ingest: started", "ingest: completed", "join: started", "join: completed"]
+
+    listed = techco("list", "--out", str(tmp_path))
+    assert listed.stdout.startswith(f"{report.parent.name}  2023-08-01..2023-08-31  completed  ")
+    rendered = techco("render", report.parent.name, "--out", str(tmp_path))
+    assert (rendered.returncode, rendered.stdout, rendered.stderr) == (0, f"{report}\n", "")
+
+
+def test_json_prints_one_object_and_the_same_as_the_record(tmp_path: Path, shop: str) -> None:
+    templates = write_templates(tmp_path / "templates")
+    options = ("--storage", shop, "--period", "2023-08-01..2023-08-15", "--out", str(tmp_path), "--steps", "join")
+    result = techco("run", *options, "--json", "--no-progress", TECHCO_TEMPLATES=str(templates))
+    assert (result.returncode, result.stderr) == (0, "")
+    printed = json.loads(result.stdout)
+    assert set(printed) >= DESIGN_KEYS
+    assert (printed["status"], printed["start_date"], printed["end_date"]) == ("completed", "2023-08-01", "2023-08-15")
+    assert set(printed["steps"][0]) == {"name", "status", "seconds", "notebook", "report"}
+    assert printed == json.loads((tmp_path / "runs" / printed["run_id"] / "run.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("1 / 0", "The step join failed: Cell [3] failed: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(0)", "The step join failed: Cell [3] ended the notebook with SystemExit(0)"),
+        ("import os\nos._exit(0)", "The step join failed: The kernel died in cell 3 of 4"),
+    ],
+)
+def test_failed_run_says_why_and_where_its_report_is(tmp_path: Path, shop: str, source: str, words: str) -> None:
+    templates = write_templates(tmp_path / "templates", join=source)
+    options = ("--storage", shop, "--period", "2023-08", "--out", str(tmp_path), "--steps", "join,analysis", "--json")
+    result = techco("run", *options, TECHCO_TEMPLATES=str(templates))
+    assert result.returncode == 1
+    assert f"Error: {words}" in result.stderr
+    assert result.stderr.splitlines()[-1] == f"Report: {next(tmp_path.glob('reports/*/index.html'))}"
+    assert "Traceback" not in result.stderr
+    printed = json.loads(result.stdout)
+    assert (printed["status"], [step["status"] for step in printed["steps"]]) == ("failed", ["failed", "pending"])
+    assert Path(printed["steps"][0]["notebook"]).is_file()
+
+
+def test_terminal_sees_a_live_display(tmp_path: Path, shop: str) -> None:
+    templates = write_templates(tmp_path / "templates")
+    command = [sys.executable, "-m", "techco", "run", "--storage", shop, "--period", "2023-08", "--steps", "analysis"]
+    env = {**os.environ, "TERM": "xterm-256color", "TECHCO_TEMPLATES": str(templates), "TECHCO_OUT": str(tmp_path)}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        shown = read_to_end(ours)
+        stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "cell 1 of 4" in shown
+    assert "completed" in shown
+    assert b"Report" in stdout
+    assert b"cell" not in stdout
+
+
+def read_to_end(terminal: int) -> str:
+    """All that is written to a terminal until the last process has closed it."""
+    parts = []
+    with contextlib.suppress(OSError):  # Linux says so with an input/output error
+        while part := os.read(terminal, 4096):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()

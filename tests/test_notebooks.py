@@ -1,0 +1,184 @@
+"""Notebooks run to their last cell or fail in plain words, and leave no process behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from tiny_notebooks import outputs, statuses, wait_for_text, write_notebook
+
+from techco.errors import ParameterError, StepFailed
+from techco.kernels import Kernels
+from techco.notebooks import check_parameters, declared_parameters, execute, templates_dir
+from techco.warm import import_statements
+
+PARAMETERS = 'shop: str = "a"  # the shop\ncount: int = 3\nrate: float = 0.5\ndry: bool = False\nfree = None'
+
+
+def test_templates_lie_beside_the_package_in_a_checkout() -> None:
+    assert templates_dir() == Path(__file__).parent.parent / "templates"
+
+
+def test_declared_parameters_come_with_their_types(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    assert declared_parameters(notebook) == {
+        "shop": "str", "count": "int", "rate": "float", "dry": "bool", "free": "None",
+    }  # fmt: skip
+
+
+def test_values_become_the_declared_types(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "{a}.ipynb", parameters=PARAMETERS)
+    given = {"shop": "007", "count": "7", "rate": "1", "dry": "true", "free": "2024_01"}
+    assert check_parameters(notebook, given) == {"shop": "007", "count": 7, "rate": 1.0, "dry": True, "free": "2024_01"}
+
+
+def test_unknown_parameter_names_the_known_ones(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    with pytest.raises(ParameterError, match=r"has no parameter shopp\. It declares: shop, count, rate, dry, free"):
+        check_parameters(notebook, {"shopp": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("count", "nine", "a whole number"), ("rate", "much", "a number"), ("dry", "perhaps", "true or false")],
+)
+def test_value_of_another_type_is_refused(tmp_path: Path, name: str, value: str, words: str) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    with pytest.raises(ParameterError, match=f"{name} is '{value}'. Allowed: {words}"):
+        check_parameters(notebook, {name: value})
+
+
+def test_parameters_are_checked_before_a_kernel_starts(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    with pytest.raises(ParameterError):
+        execute(notebook, tmp_path / "out.ipynb", {"shopp": "x"}, ignore)
+    assert not (tmp_path / "out.ipynb").exists()
+    assert kernel_processes() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "There is no notebook"), ("{}", "not a notebook"), ("x", "not a note")]
+)
+def test_what_is_no_notebook_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
+    if text is not None:
+        (tmp_path / "a.ipynb").write_text(text)
+    with pytest.raises(ParameterError, match=words):
+        declared_parameters(tmp_path / "a.ipynb")
+
+
+def test_notebook_without_a_tagged_cell_is_refused(tmp_path: Path) -> None:
+    notebook = nbformat.read(write_notebook(tmp_path / "a.ipynb"), as_version=4)
+    notebook.cells[1].metadata.tags = []
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    with pytest.raises(ParameterError, match="Tag the cell that assigns them `parameters`"):
+        declared_parameters(tmp_path / "a.ipynb")
+
+
+def test_notebook_runs_with_its_parameters(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    notebook = write_notebook(
+        tmp_path / "{a}.ipynb",
+        "print(shop, count)",
+        "import os\nprint(os.getcwd())",
+        "print(dir())",
+        "import json",
+        parameters=PARAMETERS,
+    )
+    seen: list[tuple[int, int]] = []
+    output = tmp_path / "deep" / "{shop}.ipynb"
+    execute(notebook, output, {"shop": 'it\'s "é"', "count": "7"}, lambda *cell: seen.append(cell))
+    assert outputs(output).startswith(f'it\'s "é" 7\n{Path.cwd()}\n')
+    assert "'count'" in outputs(output)
+    assert "json" not in outputs(output), "what the kernel imported in advance leaves no name behind"
+    assert seen == [(n, 6) for n in range(1, 7)]
+    assert statuses(output) == ["completed"] * 6
+    assert nbformat.read(output, as_version=4).metadata.papermill.parameters == {"shop": 'it\'s "é"', "count": 7}
+    assert list(output.parent.iterdir()) == [output]
+    assert capfd.readouterr() == ("", "")
+    assert kernel_processes() == []
+
+
+def test_failing_cell_stops_the_notebook(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb", "print('before')", "1 / 0", "print('after')")
+    with pytest.raises(StepFailed, match=r"^Cell \[3\] failed: ZeroDivisionError: division by zero$") as failed:
+        execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+    assert "----> 1 1 / 0" in failed.value.trace
+    assert "\x1b" not in failed.value.trace
+    assert outputs(tmp_path / "out.ipynb") == "before\n"
+    assert statuses(tmp_path / "out.ipynb") == ["completed", "completed", "failed", "pending"]
+    assert kernel_processes() == []
+
+
+def test_error_of_our_own_is_told_in_its_own_words_without_credentials(tmp_path: Path) -> None:
+    source = "from techco.errors import StorageError\nraise StorageError('403 for ?sv=1&sig=c2VjcmV0.')"
+    with pytest.raises(StepFailed) as failed:
+        execute(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+    assert str(failed.value) == "403 for ?sv=1&sig=[hidden]"
+    assert "c2VjcmV0" not in failed.value.trace + (tmp_path / "out.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import sys\nsys.exit(0)", r"ended the notebook with SystemExit\(0\)"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "The kernel died in cell 2 of 3"),
+        ("import os\nos._exit(0)", "The kernel died in cell 2 of 3"),
+    ],
+)
+def test_notebook_that_ends_early_has_failed(tmp_path: Path, source: str, words: str) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb", source, "print('after')")
+    with pytest.raises(StepFailed, match=words):
+        execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+    assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
+    assert kernel_processes() == []
+
+
+def test_next_kernel_is_there_in_advance(tmp_path: Path) -> None:
+    with Kernels([tmp_path / "a.ipynb", tmp_path / "b.ipynb"]) as kernels:
+        first = kernels.next()
+        assert len(kernel_processes()) == 1
+        kernels.prepare()
+        kernels.prepare()
+        assert len(kernel_processes()) == 2
+        assert kernels.next() is not first
+    assert kernel_processes() == []
+
+
+def test_waiting_kernel_imports_what_its_notebook_imports(tmp_path: Path) -> None:
+    (tmp_path / "b.ipynb").write_text("not a notebook")
+    notebook = write_notebook(tmp_path / "a.ipynb", "%pip list", "import os, json\nfrom techco import Period\nx = 1")
+    assert import_statements(notebook).splitlines()[-2:] == ["import os, json", "from techco import Period"]
+    assert import_statements(tmp_path / "b.ipynb") == ""
+
+
+def test_interrupt_leaves_no_process_and_the_cells_so_far(tmp_path: Path) -> None:
+    started, output = tmp_path / "started", tmp_path / "out.ipynb"
+    source = f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
+    notebook = write_notebook(tmp_path / "a.ipynb", source)
+    code = "import sys; from pathlib import Path; from techco.notebooks import execute; "
+    code += "execute(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
+    with subprocess.Popen([sys.executable, "-c", code, notebook, output], stderr=subprocess.PIPE) as process:
+        kernel = int(wait_for_text(started))
+        os.kill(kernel, 0)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=10)
+    assert stderr.decode().rstrip().endswith("KeyboardInterrupt")
+    assert b"never retrieved" not in stderr
+    assert statuses(output) == ["completed", "failed"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+
+
+def ignore(cell: int, cells: int) -> None:
+    """Nobody listens."""
+
+
+def kernel_processes() -> list[str]:
+    """The kernels that this process has started."""
+    listed = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True, check=True)
+    own = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines() if line.split()[0] == str(os.getpid())]
+    return [command for command in own if "ipykernel_launcher" in command]
