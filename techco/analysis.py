@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 TOP = 1000
-NO_CATEGORY = "(no category)"
 
 
 def action_frequency(full_data: DataFrame) -> DataFrame:
@@ -45,9 +44,8 @@ def unique_customers(full_data: DataFrame) -> DataFrame:
 
 
 def sales_by_category(full_data: DataFrame) -> DataFrame:
-    """Sum the sales of each category with a purchase: `category` string, `sales` decimal; highest first."""
-    category = F.coalesce("category", F.lit(NO_CATEGORY)).alias("category")
-    return _sold(full_data).groupBy(category).agg(_sales()).orderBy(F.desc("sales"), "category")
+    """Sum the sales of each category with a purchase: `category` string or null, `sales` decimal; highest first."""
+    return _sold(full_data).groupBy("category").agg(_sales()).orderBy(F.desc("sales"), "category")
 
 
 def sales_by_day(full_data: DataFrame) -> DataFrame:

@@ -189,7 +189,8 @@ def _check_sums(shop: Shop, sources: list[Judged]) -> None:
         if found != source.counts.accepted:
             raise TableError(
                 f"The table {source.counts.source} holds {found:,} records of the period, but "
-                f"{source.counts.accepted:,} were accepted. If another run wrote the same period at this moment, run again; else report this."
+                f"{source.counts.accepted:,} were accepted. If another run wrote the same "
+                "period at this moment, run again; else report this."
             )
 
 

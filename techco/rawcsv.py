@@ -83,35 +83,36 @@ def _rows(storage: Storage, file: RawFile, width: int, places: dict[str, int]) -
 def _records(stream: TextIO, width: int | None = None) -> Iterator[tuple[str, list[str]]]:
     """Text and fields of each record that is not blank.
 
-    A quote that is never closed would swallow all lines after it. So a record over several lines that has not `width`
-    fields is taken for one broken line, and what follows is read again.
+    A quote that is never closed would swallow all lines after it. So a record over several lines that never ends, or
+    has not `width` fields, is taken for one broken line without fields, and what follows is read again.
     """
     waiting: deque[str] = deque()
     used: list[str] = []
+    is_open = False
 
     def lines() -> Iterator[str]:
-        while True:
-            line = waiting.popleft() if waiting else stream.readline()
-            if not line:
-                return
+        nonlocal is_open
+        while line := waiting.popleft() if waiting else stream.readline():
             used.append(line)
             yield line
+        is_open = True  # the reader wants more than there is
 
     while True:
         used.clear()
+        is_open = False
         try:
-            fields = next(csv.reader(lines()), None)
+            fields = next(csv.reader(lines()), [])
         except csv.Error:  # a field longer than csv.field_size_limit
             fields = []
         if not used:
             return
-        if len(used) > 1 and width is not None and len(fields or ()) != width:
+        if is_open or (len(used) > 1 and width is not None and len(fields) != width):
             waiting.extendleft(reversed(used[1:]))
             del used[1:]
-            fields = used[0].split(",")[: width - 1]
+            fields = []
         raw = "".join(used).rstrip(_BREAKS)
         if raw.strip():
-            yield raw, fields or []
+            yield raw, fields
 
 
 def _read_in_parallel(

@@ -8,7 +8,7 @@ whole file with an array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -68,9 +68,10 @@ class LogReader:
         RawFileError
             When a file is not UTF-8 (names the byte), damaged, or holds no JSON at all.
         """
-        arrays = [file for file in files if self._is_array(file)]
-        lines = [file for file in files if file not in arrays]
-        frames = [*self._in_groups(arrays, self._read_arrays), *self._in_groups(lines, self._read_lines)]
+        groups: dict[tuple[bool, bool], list[RawFile]] = {}
+        for file in files:  # Sail does not read compressed and other files together
+            groups.setdefault((self._is_array(file), file.name.endswith(".gz")), []).append(file)
+        frames = [frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array)]
         return reduce(lambda a, b: a.unionByName(b), frames) if frames else self._nothing()
 
     def _is_array(self, file: RawFile) -> bool:
@@ -84,14 +85,12 @@ class LogReader:
             )
         return start.startswith("[")
 
-    def _in_groups(self, files: list[RawFile], read: Callable[[list[RawFile]], list[DataFrame]]) -> list[DataFrame]:
+    def _read_group(self, files: list[RawFile], is_array: bool) -> list[DataFrame]:
         """Read files together; if the engine cannot, say which of them is not text."""
-        if not files:
-            return []
         from pyspark.errors import PySparkException
 
         try:
-            return read(files)
+            return self._read_arrays(files) if is_array else self._read_lines(files)
         except PySparkException:
             for file in files:
                 rawtext.check_readable(self.storage, file)

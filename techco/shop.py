@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from techco.contract import TABLES
+from techco.display import Figures
 from techco.engine import check_engine, session
 from techco.period import Period
 from techco.storage import Storage, open_storage
@@ -85,10 +85,14 @@ class Shop:
             self.table(name).createOrReplaceTempView(name)
 
     def __repr__(self) -> str:
-        return f"Shop {self.storage.url}, {self.period}, tables: {', '.join(self.existing()) or 'none yet'}"
+        return repr(self._shown())
 
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return self._shown()._repr_mimebundle_()
+
+    def _shown(self) -> Figures:
+        tables = ", ".join(self.existing()) or "none yet"
+        return Figures("shop", {"storage": self.storage.url, "period": str(self.period), "tables": tables})
 
 
 def open_shop(storage: str, period: str | Period, *, engine: str = "sail", run_id: str = "") -> Shop:

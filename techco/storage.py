@@ -196,7 +196,9 @@ def open_storage(text: str) -> Storage:
     if text == "sample":
         return Storage(str(sample_shop()), is_sample=True)
     if not isinstance(text, str) or not text.strip():
-        raise ParameterError(f"storage is {text!r}. Give the folder that holds the shop's raw files, for instance ./shop.")
+        raise ParameterError(
+            f"storage is {text!r}. Give the folder that holds the shop's raw files, for instance ./shop."
+        )
     scheme = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", text)  # two letters or more: C: is a drive
     if scheme:
         raise ParameterError(f"storage is {_without_query(text)!r}. Allowed: a local folder, or the word sample.")
@@ -216,22 +218,33 @@ def _plain_path(folder: str) -> str:
     """The folder itself, or a link to it if engines would misread its path.
 
     Sail takes `*`, `[` and `{` for patterns and then reads nothing, and finds no Delta table below a blank or a letter
-    outside of ASCII. The link lies in the user's cache, where nobody else can redirect it.
+    outside of ASCII. The link lies in a folder of this user's, where nobody else can redirect it.
     """
     if _PLAIN.fullmatch(folder):
         return folder
-    link = platformdirs.user_cache_path("techco") / "links" / hashlib.sha256(folder.encode()).hexdigest()[:20]
     try:
-        link.parent.mkdir(parents=True, exist_ok=True)
+        link = _private_links() / hashlib.sha256(folder.encode()).hexdigest()[:20]
         if not link.is_symlink():
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 link.symlink_to(folder, target_is_directory=True)
     except OSError as error:
         raise StorageError(
             f"The storage {folder} has characters in its path that the engine cannot read, and no link to it can be "
-            f"made at {link}: {error.strerror}. Use a folder whose path has only letters, digits, '.', '_' and '-'."
+            f"made: {error}. Use a folder whose path has only letters, digits, '.', '_' and '-'."
         ) from error
     return str(link)
+
+
+def _private_links() -> Path:
+    """A folder for links with a plain path: in the user's cache, or among the temporary files."""
+    folder = platformdirs.user_cache_path("techco") / "links"
+    if not _PLAIN.fullmatch(str(folder)):
+        folder = Path(f"/tmp/techco-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stat = folder.lstat()
+    if stat.st_uid != os.getuid() or stat.st_mode & 0o022:
+        raise PermissionError(f"{folder} can be written by others")
+    return folder
 
 
 def _without_query(url: str) -> str:

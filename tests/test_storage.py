@@ -1,0 +1,73 @@
+"""Storages: found, refused in words, and reachable for the engine under any name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from techco.errors import ParameterError, StorageError
+from techco.storage import Storage, open_storage
+
+
+def test_a_folder_is_a_storage_under_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()
+    assert open_storage("shop").url == str(tmp_path / "shop")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"nowhere does not exist\. Give the folder that holds customer_data\.csv"):
+        open_storage(str(tmp_path / "nowhere"))
+
+
+def test_a_file_is_no_storage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        open_storage(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("text", ["", "  ", "ftp://host/shop", "https://a:secret@host/x?sig=secret"])
+def test_another_text_is_refused_without_repeating_secrets(text: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        open_storage(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match=r"cannot be written: Permission denied\. .* grant write permission"):
+        Storage(str(tmp_path)).check_writable()
+
+
+def test_tables_that_cannot_be_written_say_so(tmp_path: Path) -> None:
+    (tmp_path / "tables").touch()  # root may write anywhere, but not into a file
+    with pytest.raises(StorageError, match="cannot be written"):
+        Storage(str(tmp_path)).check_writable()
+
+
+def test_the_engine_gets_a_link_where_it_would_misread_the_path(storage: Storage, tmp_path: Path) -> None:
+    storage.path("tables").mkdir()
+    assert Path(storage.engine_path("tables")).samefile(storage.path("tables"))
+    assert storage.engine_path("tables").isascii()
+    plain = tmp_path / "plain-1.0_x"
+    assert Storage(str(plain)).engine_path("tables") == str(plain / "tables")
+
+
+def test_the_sample_shop_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = open_storage("sample")
+    made = first.path("web_logs.json").stat().st_mtime_ns
+    assert open_storage("sample") == first
+    assert first.is_sample
+    assert first.path("web_logs.json").stat().st_mtime_ns == made
+    assert open_storage(first.url).is_sample
+
+
+def test_a_cache_that_cannot_be_written_names_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "techco").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(StorageError, match=r"techco generate \./shop"):
+        open_storage("sample")
