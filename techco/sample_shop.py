@@ -11,12 +11,13 @@ import platformdirs
 
 from techco.errors import StorageError
 
-_NAME = "sample-shop-1"  # the number changes with what the generator writes
+_NAME = "sample-shop"
+_VERSION = "1"  # changes with what the generator writes
 
 
 def sample_folder() -> Path:
     """Where the sample shop is, or will be."""
-    return platformdirs.user_cache_path("techco") / _NAME
+    return platformdirs.user_cache_path("techco") / _VERSION / _NAME
 
 
 def sample_shop() -> Path:

@@ -1,0 +1,67 @@
+"""The main job as a user runs it: a messy shop in, the figures that its generator expects out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from techco.generate import Form
+
+TABLES = (
+    "action_frequency", "unique_customers", "sales_by_category", "sales_by_day", "sales_by_product",
+    "spend_by_customer",
+)  # fmt: skip
+
+
+def techco(folder: Path, *words: str) -> dict[str, Any]:
+    """What a command prints with --json."""
+    command = [sys.executable, "-m", "techco", *words, "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def written(path: str) -> list[list[str]]:
+    """The rows of a CSV of the report; what was neutralised for spreadsheets as it came."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    return [header, *([cell.removeprefix("'") for cell in row] for row in rows)]
+
+
+def expected(rows: list[dict[str, Any]]) -> list[list[str]]:
+    return [list(rows[0]), *(["" if value is None else str(value) for value in row.values()] for row in rows)]
+
+
+@pytest.mark.parametrize("form", get_args(Form))
+def test_a_messy_shop_gives_the_figures_its_generator_expects(tmp_path: Path, form: str) -> None:
+    wanted = techco(tmp_path, "generate", "shop", "--logs", "3000", "--customers", "300", "--messy", "--format", form)
+    run = techco(tmp_path, "run", "--storage", "shop", "--period", "2023-08")
+    metrics = run["metrics"]
+    assert run["status"] == "completed"
+    assert metrics["records"] == wanted["records"]
+    assert metrics["quarantine"] == wanted["quarantine"]
+    assert metrics["total_sales"] == wanted["total_sales"]
+    assert metrics["unique_customers"] == wanted["unique_customers"]
+    for source in ("customers", "products"):
+        parts = {part: metrics["sources"][source][part] for part in wanted["sources"][source]}
+        assert parts == wanted["sources"][source]
+    for name in TABLES:
+        rows = wanted["unique_customers_by_action" if name == "unique_customers" else name]
+        assert written(metrics["tables"][name]) == expected(rows), name
+
+
+def test_a_period_without_logs_gives_a_report_that_says_so(tmp_path: Path) -> None:
+    techco(tmp_path, "generate", "shop", "--logs", "100", "--customers", "10")
+    run = techco(tmp_path, "run", "--storage", "shop", "--period", "2022-01")
+    assert run["metrics"]["records"] == {
+        "read": 100, "accepted": 0, "duplicates": 0, "quarantined": 0, "outside_period": 100,
+    }  # fmt: skip
+    assert run["metrics"]["total_sales"] == "0.00"
+    assert "There are no logs in this period." in Path(run["report"]).read_text(encoding="utf-8")
