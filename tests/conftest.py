@@ -60,7 +60,8 @@ def _server_command(port: int) -> list[str]:
     home = Path(pyspark.__file__).parent
     return [
         str(home / "bin" / "spark-submit"),
-        *("--master", "local[2]", "--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=2"),
+        *("--master", "local[2]", "--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=1"),
+        *("--driver-java-options", "-XX:TieredStopAtLevel=1"),  # tiny frames: compiling well costs more than it gives
         *(
             "--conf",
             "spark.connect.grpc.binding.address=127.0.0.1",
