@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from urllib.parse import quote
 
 from techco.display import format_value
+from techco.history import read_records
 from techco.pages import Link, page
 from techco.record import RunRecord
 from techco.run_page import run_facts
@@ -42,18 +42,6 @@ def catalogue_page(out: Path, unsaved: RunRecord | None = None) -> str:
     return page(
         "catalogue.html.j2", [Link("All reports", "index.html", True)], runs=runs, heads=_HEADS, summary=summary
     )
-
-
-def read_records(out: Path) -> dict[str, RunRecord | None]:
-    """The records in `out/runs`, by the name of their folder; None for one that cannot be read."""
-    return {path.parent.name: _read(path) for path in (out / "runs").glob("*/run.json")}
-
-
-def _read(path: Path) -> RunRecord | None:
-    try:
-        return RunRecord.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, AttributeError, json.JSONDecodeError):
-        return None
 
 
 def _row(out: Path, folder: str, record: RunRecord | None) -> dict[str, str]:

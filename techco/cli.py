@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import traceback
@@ -16,18 +17,18 @@ import typer
 from techco import __version__
 from techco.errors import ParameterError, TechcoError
 from techco.period import Period, parse_day
+from techco.terminal import console, print_error, print_failure, print_json, print_runs, print_summary, survive_any_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from techco.generate import SampleSpec
-    from techco.record import RunRecord
     from techco.run import RunRequest
     from techco.settings import Settings
 
 SAMPLE = "sample"
 SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
 ISSUES = "the project's issue tracker"
+_PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+INTERRUPTED = "Interrupted. Nothing is left running."
 
 app = typer.Typer(
     name="techco",
@@ -46,6 +47,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 def main() -> NoReturn:
     """Run the command line of this process, and exit."""
+    survive_any_text()
     app(prog_name="techco")
     sys.exit(0)
 
@@ -58,16 +60,22 @@ def _exit_codes() -> Iterator[None]:
     except (typer.Exit, BrokenPipeError):  # Typer ends quietly when the reader of a pipe has gone
         raise
     except TechcoError as error:
-        _print_error(str(error))
+        print_error(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        _print_error("Interrupted. Nothing is left running.")
+        print_error(INTERRUPTED)
         raise typer.Exit(130) from None
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
+            where = f" in {error.filename}" if error.filename else ""
+            print_error(
+                f"Files cannot be written{where}: {error.strerror}. Make room, or give another folder with --out."
+            )
+            raise typer.Exit(1) from None
         from techco.scrub import scrub
 
         print(scrub(traceback.format_exc()), file=sys.stderr)  # noqa: T201
-        _print_error(
+        print_error(
             f"This is a bug in techco {__version__}: {scrub(f'{type(error).__name__}: {error}')}. "
             f"Please report it with the lines above to {ISSUES}."
         )
@@ -134,18 +142,23 @@ def run(
     settings = load_settings()
     request = _request(settings, storage, _chosen_period(period, start, end), engine, steps, out)
     from techco.progress import shown_on
+    from techco.run import Interrupted
     from techco.run import run as run_steps
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job this way: stop as for Ctrl-C
-    with shown_on(_console(stderr=True), wanted=progress) as shown:
-        record = run_steps(request, shown)
+    _stop_as_for_ctrl_c()
+    stopped = ""
+    try:
+        with shown_on(console(stderr=True), wanted=progress) as shown:
+            record = run_steps(request, shown)
+    except Interrupted as error:
+        record, stopped = error.record, INTERRUPTED
     if json:
-        print(record.to_json())  # noqa: T201
+        print_json(record.to_json())
     if record.error:
-        _print_failure(record)
-        raise typer.Exit(1)
+        print_failure(record, stopped)
+        raise typer.Exit(130 if stopped else 1)
     if not json:
-        _print_summary(record)
+        print_summary(record)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
@@ -173,9 +186,9 @@ def generate(
     period = Period(parse_day(start, "--from"), parse_day(end, "--to"))
     expected = generate_shop(directory, _spec(customers, products, logs, seed, period, form, messy))
     if json:
-        print(expected.to_json())  # noqa: T201
+        print_json(expected.to_json())
     else:
-        _console().print(describe(expected))
+        console().print(describe(expected))
 
 
 @app.command()
@@ -185,7 +198,7 @@ def render(
     out: Out = None,
 ) -> None:
     """Make the pages of a run again from its executed notebooks."""
-    from techco.run import render_again
+    from techco.reporting import render_again
     from techco.settings import load_settings
 
     record = render_again(run, out or load_settings().out)
@@ -196,21 +209,21 @@ def render(
 @_exit_codes()
 def list_runs(out: Out = None) -> None:
     """List the runs, newest first, with period, status and duration."""
-    from techco.history import RUNS, recorded_runs
+    from techco.history import RUNS, read_records
     from techco.settings import load_settings
 
     folder = out or load_settings().out
-    records = recorded_runs(folder)
-    if not records:
+    if records := read_records(folder):
+        print_runs(records)
+    else:
         print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
-    widths = [max(len(row[i]) for row in map(_row, records)) for i in range(5)] if records else []
-    for record in records:
-        print("  ".join(cell.ljust(width) for cell, width in zip(_row(record), widths, strict=True)).rstrip())  # noqa: T201
 
 
-def _row(record: RunRecord) -> list[str]:
-    seconds = "" if record.seconds is None else f"{record.seconds:.1f} s"
-    return [record.run_id, f"{record.start_date}..{record.end_date}", record.status, seconds, record.storage]
+def _stop_as_for_ctrl_c() -> None:
+    """Let schedulers, and a terminal that closes, stop a run as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # under nohup a run goes on
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def _chosen_period(period: str | None, start: str | None, end: str | None) -> Period | None:
@@ -233,6 +246,8 @@ def _request(
     from techco.run import RunRequest
 
     storage = storage if storage is not None else settings.storage or SAMPLE
+    if not storage.strip():
+        raise ParameterError(f"--storage is {storage!r}. Give the folder of the shop's raw files, for instance ./shop.")
     if period is None and storage != SAMPLE:
         raise ParameterError(
             f"No period is given for the storage {storage}. "
@@ -261,45 +276,3 @@ def _spec(customers: int, products: int, logs: int, seed: int, period: Period, f
         form=form,  # type: ignore[arg-type]  # SampleSpec refuses what it does not know
         messy=messy,
     )
-
-
-def _print_summary(record: RunRecord) -> None:
-    from techco.display import format_value
-
-    console = _console()
-    records, sales = record.metrics.get("records"), record.metrics.get("total_sales")
-    lines = [("Period", f"{record.start_date} to {record.end_date}")]
-    if sales is not None:
-        lines.append(("Total sales", format_value(sales, "money")))
-    if records:
-        lines.append(("Records", _accounted(records)))
-    lines.append(("Report", str(record.report)))
-    console.print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
-    for name, text in lines:
-        console.print(f"  {name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _accounted(records: dict[str, int]) -> str:
-    return (
-        f"{records['read']:,} read = {records['accepted']:,} accepted + {records['duplicates']:,} duplicates "
-        f"+ {records['quarantined']:,} quarantined + {records['outside_period']:,} outside the period"
-    )
-
-
-def _print_failure(record: RunRecord) -> None:
-    assert record.error
-    _print_error(f"The step {record.error.step} failed: {record.error.message}")
-    if record.report:
-        _console(stderr=True).print(f"Report: {record.report}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_error(text: str) -> None:
-    console = _console(stderr=True)
-    console.print("[bold red]Error:[/bold red]", end=" ")
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr)

@@ -92,6 +92,8 @@ class Table(Shown):
         body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows[:limit])
         left = len(self.rows) - len(self.rows[:limit])
         more = f'<p class="more">… and {left:,} more rows</p>' if left else ""
+        if not self.rows:
+            more = '<p class="more">None.</p>'
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         return f'<table class="techco">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
 
@@ -143,8 +145,9 @@ class Finding(Shown):
         return cls(table=Table.from_payload(payload["table"]), **fields)
 
     def to_html(self) -> str:
-        """Sentence, plot and the first rows of the table."""
-        return f"<p><strong>{html.escape(self.sentence)}</strong></p>{self.svg}{self.table.to_html()}"
+        """Sentence, plot and the first rows of the table, if it has any."""
+        table = self.table.to_html() if self.table.rows else ""
+        return f"<p><strong>{html.escape(self.sentence)}</strong></p>{self.svg}{table}"
 
     def __repr__(self) -> str:
         return f"{self.sentence}\n{self.table!r}"
@@ -186,7 +189,9 @@ class Figures(Shown):
 
     def _table(self) -> Table:
         rows = [[Column(name).label, format_value(v, _kind_of(v))] for name, v in self.values.items()]
-        return Table(self.name, [Column("name"), Column("value", "integer")], rows, self.title)
+        kinds = {_kind_of(value) for value in self.values.values() if value is not None}
+        value = Column("value", "text" if kinds == {"text"} else "integer")
+        return Table(self.name, [Column("name"), value], rows, self.title)
 
     def __repr__(self) -> str:
         return repr(self._table())

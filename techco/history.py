@@ -1,26 +1,32 @@
-"""Finds the runs that a folder holds, by their `run.json`."""
+"""Finds the runs that a folder holds, by their `run.json`; a run whose process is gone counts as failed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from techco.errors import ParameterError
-from techco.record import RunRecord
+from techco.liveness import is_held
+from techco.record import RunError, RunRecord
 
 RUNS = "runs"
 RECORD = "run.json"
 _NAMED = 3
 
 
-def recorded_runs(out: Path) -> list[RunRecord]:
-    """All runs of a folder, newest first; what cannot be read as a record is left out."""
-    records = []
+def read_records(out: Path) -> dict[str, RunRecord | None]:
+    """All runs of a folder by their folder's name, newest first; None for one whose record cannot be read."""
+    found: dict[str, RunRecord | None] = {}
     for path in sorted((out / RUNS).glob(f"*/{RECORD}"), reverse=True):
         try:
-            records.append(_read(path))
+            found[path.parent.name] = _read(path)
         except ParameterError:
-            continue
-    return records
+            found[path.parent.name] = None
+    return found
+
+
+def recorded_runs(out: Path) -> list[RunRecord]:
+    """All runs of a folder, newest first; what cannot be read as a record is left out."""
+    return [record for record in read_records(out).values() if record is not None]
 
 
 def find_run(run: str, out: Path) -> tuple[RunRecord, Path]:
@@ -53,7 +59,29 @@ def find_run(run: str, out: Path) -> tuple[RunRecord, Path]:
 
 
 def _read(path: Path) -> RunRecord:
+    record = _parse(path)
+    if _unfinished(record) and not is_held(path.parent):
+        record = _parse(path)  # it may have ended since it was read
+        if _unfinished(record):
+            _mark_as_ended(record)
+    return record
+
+
+def _parse(path: Path) -> RunRecord:
     try:
         return RunRecord.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ParameterError(f"{path} is not the record of a run: {error}") from error
+
+
+def _unfinished(record: RunRecord) -> bool:
+    return record.status in ("pending", "running")
+
+
+def _mark_as_ended(record: RunRecord) -> None:
+    """Say of a run what its process could not: that it ended in the middle."""
+    step = next((step for step in record.steps if step.status != "completed"), None)
+    if step:
+        step.status = "failed"
+    message = "Its process ended in the middle: it was killed, or the machine went down. Run it again."
+    record.status, record.error = "failed", RunError(step.name if step else "report", message)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,13 +17,15 @@ from techco.warm import VARIABLE, import_statements
 
 # A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /kernel-ipc-N.
 _SOCKET_DIR_LIMIT = 80
+_DIES_WITHIN_S = 5
 
 
 class Kernel:
     """One kernel process of the Python that runs techco, reachable over sockets in a private folder.
 
-    It runs in the current directory, imports what its notebook imports while it waits (see `techco.warm`), and writes
-    what the operating system sees of its output to a file instead of this process's stdout.
+    It runs in the current directory, imports what its notebook imports while it waits (see `techco.warm`), has a folder
+    of its own for temporary files, and writes what the operating system sees of its output to a file instead of this
+    process's stdout.
 
     Parameters
     ----------
@@ -36,14 +39,17 @@ class Kernel:
     """
 
     def __init__(self, notebook: Path) -> None:
-        self.folder = _private_folder()
+        self._private = _private_folder()
+        self.folder = Path(self._private.name)
+        # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
+        self._temporary = _folder()
         self.manager = _manager(self.folder)
         try:
             with self._log.open("wb") as log:
                 _wait(self.manager.start_kernel)(
                     stdout=log,
                     stderr=log,
-                    env={**os.environ, VARIABLE: import_statements(notebook)},
+                    env={**os.environ, VARIABLE: import_statements(notebook), "TMPDIR": self._temporary.name},
                     extra_arguments=["--IPKernelApp.extra_extensions=techco.warm"],
                 )
         except BaseException:
@@ -62,9 +68,14 @@ class Kernel:
         """Kill the process with its children at once, if it still runs: it holds nothing to save."""
         try:
             if self.manager.has_kernel:
+                _wait(self.manager.provisioner.kill)()
+                # The manager waits too, but looks only every tenth of a second.
+                with suppress(subprocess.TimeoutExpired):
+                    self.manager.provisioner.process.wait(_DIES_WITHIN_S)
                 _wait(self.manager.shutdown_kernel)(now=True)
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._private.cleanup()
+            self._temporary.cleanup()
 
 
 class Kernels:
@@ -105,12 +116,17 @@ class Kernels:
             kernel.stop()
 
 
-def _private_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="techco-"))
-    if len(str(folder)) > _SOCKET_DIR_LIMIT:
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="techco-", dir="/tmp"))
-    return folder
+def _private_folder() -> tempfile.TemporaryDirectory[str]:
+    folder = _folder()
+    if len(folder.name) <= _SOCKET_DIR_LIMIT:
+        return folder
+    folder.cleanup()
+    return _folder("/tmp")
+
+
+def _folder(parent: str | None = None) -> tempfile.TemporaryDirectory[str]:
+    """A folder that only this user can read, and that is gone with this process in any case but kill -9."""
+    return tempfile.TemporaryDirectory(prefix="techco-", dir=parent, ignore_cleanup_errors=True)
 
 
 def _manager(folder: Path) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ OnCell = Callable[[int, int], None]
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _MESSAGE_LIMIT = 500
+_NBFORMAT = 4
 
 
 def templates_dir() -> Path:
@@ -42,18 +45,19 @@ def declared_parameters(template: Path) -> dict[str, str]:
     ParameterError
         When the file is missing, no notebook, or has no such cell.
     """
-    papermill = _papermill()
     if not template.is_file():
         raise ParameterError(
             f"There is no notebook {template}. Allowed: a folder with ingest, join and analysis.ipynb."
         )
+    # Not papermill's own inspection: its import takes longer than a kernel needs to start, which waits for this check.
     try:
-        found = papermill.inspect_notebook(_literal(template))
-    except Exception as error:  # papermill lets through whatever nbformat, json and its translators raise
-        raise ParameterError(f"{template} is not a notebook that papermill can read: {error}") from error
+        assignments = ast.parse(_parameters_cell(template)).body
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
+        raise ParameterError(f"{template} is not a notebook: {type(error).__name__}: {error}.") from error
+    found = dict(declared for node in assignments for declared in _declared(node))
     if not found:
         raise ParameterError(f"{template} declares no parameters. Tag the cell that assigns them `parameters`.")
-    return {name: parameter["inferred_type_name"] for name, parameter in found.items()}
+    return found
 
 
 def check_parameters(template: Path, values: Mapping[str, str]) -> dict[str, Any]:
@@ -121,11 +125,30 @@ def execute(
         )
     except papermill.PapermillExecutionError as error:
         raise _cell_failed(error) from None
+    except _invalid_notebook() as error:
+        raise StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}") from error
     except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
         raise StepFailed(scrub(f"{error}."), scrub(kernel.last_words())) from error
     finally:
         kernel.stop()
     _require_every_cell(notebook)
+
+
+def _parameters_cell(template: Path) -> str:
+    """The source of the first cell with the tag, empty if there is none."""
+    notebook = json.loads(template.read_text(encoding="utf-8"))
+    if notebook["nbformat"] < _NBFORMAT:
+        raise ValueError(f"its format is {notebook['nbformat']}, and must be {_NBFORMAT} or newer")
+    tagged = (cell["source"] for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    return "".join(next(tagged, ""))
+
+
+def _declared(node: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Name and type of what a statement assigns."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id, ast.unparse(node.annotation)
+    elif isinstance(node, ast.Assign):
+        yield from ((target.id, "None") for target in node.targets if isinstance(target, ast.Name))
 
 
 def _typed(name: str, value: str, kind: str) -> Any:
@@ -158,6 +181,13 @@ def _cell_failed(error: Any) -> StepFailed:
     first = text.splitlines()[0] if text else ""
     short = first[: _MESSAGE_LIMIT - 1] + "…" if len(first) > _MESSAGE_LIMIT else first
     return StepFailed(f"Cell [{error.exec_count}] failed: {error.ename}: {short}".rstrip(": "), trace)
+
+
+def _invalid_notebook() -> tuple[type[Exception], ...]:
+    """What nbformat raises for a file that is JSON, but not what its version of the format demands."""
+    from nbformat import NBFormatError, ValidationError
+
+    return (NBFormatError, ValidationError)
 
 
 def _require_every_cell(notebook: Any) -> None:

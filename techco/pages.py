@@ -23,6 +23,7 @@ from techco.record import write_whole
 from techco.wording import one_line
 
 SHOWN_ROWS = 15
+_LONG_WORD = 30  # characters; longer ones may be broken anywhere, or a table would outgrow the page
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,13 @@ def table_view(table: Table, label: str, *, caption: bool = False, null: str = "
 def _cell(value: Value, column: Column, null: str) -> Cell:
     align = _align(column)
     if value is None:
-        name = column.label.lower()
+        name = column.label[:1].lower() + column.label[1:]
         return Cell(null.format(name) if column.kind == "text" else "–", f"{align} none", "")
     text = format_value(value, column.kind)
     if column.kind == "text" and isinstance(value, str):
         text = one_line(text)
+        if any(len(word) > _LONG_WORD for word in text.split()):
+            align += " long"
     return Cell(text, align, str(value) if align == "number" else None)
 
 

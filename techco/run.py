@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 
 from techco import notebooks
-from techco.errors import ParameterError, StepFailed, TechcoError
-from techco.history import RECORD, RUNS, find_run
+from techco.errors import ParameterError, TechcoError
+from techco.history import RECORD, RUNS
 from techco.kernels import Kernels
+from techco.liveness import held
 from techco.period import Period
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
-from techco.quick_import import import_jsonschema
-from techco.record import STEPS, RunError, RunRecord, StepRecord
-from techco.scrub import scrub
+from techco.record import STEPS, RunRecord, StepRecord
+from techco.reporting import REPORT, load_ahead, make_report, record_failure
 from techco.storage import Storage, open_storage
 
-REPORT = "report"
-_LOCK = ".lock"
+
+class Interrupted(KeyboardInterrupt):
+    """Raised when Ctrl-C or a signal has ended a run; `record` says how far it came."""
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__()
+        self.record = record
 
 
 @dataclass(frozen=True)
@@ -98,20 +101,28 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
     ------
     ParameterError, StorageError
         When something in the request is not allowed; then there is no run.
+    Interrupted
+        When Ctrl-C has ended the run, whose record and report say so.
     """
+    started = time.monotonic()
     storage = check(request)
     run_dir = _make_run_dir(request)
-    record = _new_record(request, storage, run_dir.name)
-    started = time.monotonic()
-    try:
-        _execute_steps(request, record, run_dir, progress or Silent())
-    except BaseException as error:
-        _fail(record, next((step.name for step in record.steps if step.status != "completed"), REPORT), error)
-        raise
-    finally:
+    with held(run_dir):
+        record = _new_record(request, storage, run_dir.name)
+        try:
+            _execute_steps(request, record, run_dir, progress or Silent())
+        except BaseException as error:
+            record_failure(record, _unfinished_step(record), error)
+            record.seconds = _since(started)
+            record.save(run_dir / RECORD)
+            with suppress(Exception):  # what ended the run is what must be told
+                make_report(record, run_dir)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(record) from None
+            raise
         record.seconds = _since(started)
         record.save(run_dir / RECORD)
-    _report(record, request.out, run_dir)
+        make_report(record, run_dir)
     return record
 
 
@@ -127,6 +138,8 @@ def check(request: RunRequest) -> Storage:
 
     check_engine(request.engine)
     storage = open_storage(request.storage)
+    _check_path("storage", storage.url)
+    _check_path("out", str(request.out.absolute()))
     if set(request.steps) - {"analysis"}:  # analysis only reads
         storage.check_writable()
     for step in request.steps:
@@ -134,29 +147,13 @@ def check(request: RunRequest) -> Storage:
     return storage
 
 
-def render_again(run: str, out: Path) -> RunRecord:
-    """Make the pages of a run anew from its executed notebooks.
-
-    Parameters
-    ----------
-    run
-        Its id, or the path of its folder; then its report goes beside the `runs/` it lies in.
-    out
-        The folder that holds `runs/` and `reports/`, for an id.
-
-    Raises
-    ------
-    ParameterError
-        When there is no such run.
-    """
-    record, run_dir = find_run(run, out)
-    for step in record.steps:  # the folder may have been moved since
-        notebook = run_dir / f"{step.name}.ipynb"
-        step.notebook = str(notebook) if notebook.is_file() else None
-    if record.error and record.error.step == REPORT:
-        record.error, record.status = None, "completed"
-    _report(record, run_dir.parent.parent, run_dir)
-    return record
+def _check_path(name: str, path: str) -> None:
+    """Refuse what no JSON, no page and no command line can hold: bytes that are not UTF-8, and control characters."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
+        raise ParameterError(
+            f"{name} is {path!a}, a path with bytes that are not UTF-8 or with control characters. "
+            "Rename the folder, or set a locale with UTF-8."
+        )
 
 
 def _parameters(request: RunRequest, url: str, run_id: str) -> dict[str, str]:
@@ -215,7 +212,7 @@ def _execute_steps(request: RunRequest, record: RunRecord, run_dir: Path, progre
             try:
                 _execute_step(request, record, step, run_dir, kernels, progress)
             except TechcoError as error:
-                _fail(record, step.name, error)
+                record_failure(record, step.name, error)
                 return
             finally:
                 progress.step_ended(step)
@@ -234,7 +231,8 @@ def _execute_step(
         progress.cell_started(step, cell, cells)
         if cell == 1:  # not earlier: two kernels that start at once are both late
             kernels.prepare()
-            threading.Thread(target=_load_report, daemon=True).start()
+            if step is record.steps[0]:
+                threading.Thread(target=load_ahead, args=[template], daemon=True).start()
 
     try:
         notebooks.execute(template, output, parameters, on_cell, kernels.next())
@@ -247,44 +245,9 @@ def _execute_step(
         step.notebook = str(output) if output.is_file() else None
 
 
-def _load_report() -> None:
-    """Import what the report needs while the kernels work; whatever is wrong with it shows when it is needed."""
-    import_jsonschema()
-    with suppress(Exception):
-        import_module("techco.report")
-        import_module("techco.notebook_page")
-
-
-def _report(record: RunRecord, out: Path, run_dir: Path) -> None:
-    """Render the pages and save the record with what they found; a page that cannot be made fails the run."""
-    import_jsonschema()
-    from techco.report import render
-
-    with _locked(out / RUNS / _LOCK):
-        try:
-            render(record, out.absolute())
-        except Exception as error:
-            if not record.error:
-                _fail(record, REPORT, error)
-            raise
-        finally:
-            record.save(run_dir / RECORD)
-
-
-def _fail(record: RunRecord, step: str, error: BaseException) -> None:
-    record.status = "failed"
-    message = "It was interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
-    trace = error.trace if isinstance(error, StepFailed) else ""
-    record.error = RunError(step, scrub(message), scrub(trace))
+def _unfinished_step(record: RunRecord) -> str:
+    return next((step.name for step in record.steps if step.status != "completed"), REPORT)
 
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time write the page of all runs, which each of them reads and writes."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

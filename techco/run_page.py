@@ -39,7 +39,7 @@ _KEY_FIGURES: dict[str, tuple[str, ColumnKind]] = {
     "logs": ("Logged actions", "integer"),
     "conversion": ("Conversion", "text"),
 }
-_NOTES = {"conversion": "of viewing customers bought"}
+_NOTES = {"average_order": "per purchase of a known product", "conversion": "of viewing customers bought"}
 _RECORDS = {
     "accepted": "accepted",
     "duplicates": "duplicates",

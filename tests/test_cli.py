@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from techco import __version__
 from techco.cli import app
+from techco.record import RunRecord
 
 DESIGN_KEYS = {
     "run_id", "status", "storage", "engine", "start_date", "end_date", "seconds", "report", "steps", "metrics",
@@ -122,6 +123,49 @@ def test_storage_of_the_variable_needs_a_period_too(monkeypatch: pytest.MonkeyPa
     assert f"No period is given for the storage {shop}" in result.stderr
 
 
+@pytest.mark.parametrize("text", ["", " "])
+def test_storage_without_a_name_is_told_to_be_wrong(text: str) -> None:
+    result = CliRunner().invoke(app, ["run", "--storage", text])
+    assert result.exit_code == USAGE
+    assert f"Error: --storage is {text!r}. Give the folder" in result.stderr
+
+
+def test_error_shows_no_credentials() -> None:
+    result = CliRunner().invoke(app, ["run", "--storage", "./shop?sig=c2VjcmV0", "--period", "2023-08"])
+    assert result.exit_code == 1
+    assert "Error: The storage shop?sig=[hidden] does not exist." in result.stderr
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"latin-\xe4"), "two\nlines"])
+def test_path_that_no_record_can_hold_is_refused(tmp_path: Path, shop: str, name: str) -> None:
+    (tmp_path / name).mkdir()
+    for storage, out in ((str(tmp_path / name), shop), (shop, str(tmp_path / name))):
+        result = techco("run", "--storage", storage, "--period", "2023-08", "--out", out)
+        assert (result.returncode, result.stdout) == (USAGE, "")
+        assert "with bytes that are not UTF-8 or with control characters. Rename the folder" in result.stderr
+    assert list((tmp_path / name).iterdir()) == []
+
+
+def test_list_survives_what_it_cannot_read_or_print(tmp_path: Path) -> None:
+    for name, text in (("1", RunRecord("1", "/ä", "sail", "2023-08-01", "2023-08-02").to_json()), ("2", "{")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text(text)
+    result = techco("list", "--out", str(tmp_path), PYTHONIOENCODING="ascii")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["2", "unreadable"],
+        ["1", "2023-08-01..2023-08-02", "failed", r"/\xe4"],
+    ]
+
+
+def test_json_is_json_in_any_encoding(tmp_path: Path) -> None:
+    templates = write_templates(tmp_path / "templates")
+    (tmp_path / "shöp").mkdir()
+    options = ("--storage", str(tmp_path / "shöp"), "--period", "2023-08", "--out", str(tmp_path), "--steps", "join")
+    result = techco("run", *options, "--json", TECHCO_TEMPLATES=str(templates), PYTHONIOENCODING="ascii")
+    assert json.loads(result.stdout)["storage"] == str(tmp_path / "shöp")
+
+
 def test_folder_without_runs_says_how_to_make_one(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["list", "--out", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (0, f"No runs in {tmp_path}/runs. Make one: techco run\n")
@@ -131,7 +175,7 @@ def test_unexpected_error_asks_for_a_report(monkeypatch: pytest.MonkeyPatch, tmp
     def broken(*_: object) -> None:
         raise LookupError("no such thing, sig=c2VjcmV0")
 
-    monkeypatch.setattr("techco.history.recorded_runs", broken)
+    monkeypatch.setattr("techco.history.read_records", broken)
     result = CliRunner().invoke(app, ["list", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert "Traceback" in result.stderr
@@ -223,6 +267,17 @@ def test_failed_run_says_why_and_where_its_report_is(tmp_path: Path, shop: str, 
     printed = json.loads(result.stdout)
     assert (printed["status"], [step["status"] for step in printed["steps"]]) == ("failed", ["failed", "pending"])
     assert Path(printed["steps"][0]["notebook"]).is_file()
+
+
+def test_report_that_cannot_be_written_is_no_bug(tmp_path: Path, shop: str) -> None:
+    templates = write_templates(tmp_path / "templates")
+    (tmp_path / "reports").touch()
+    options = ("--storage", shop, "--period", "2023-08", "--out", str(tmp_path), "--steps", "join", "--no-progress")
+    result = techco("run", *options, TECHCO_TEMPLATES=str(templates))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: Files cannot be written in {tmp_path}/reports/")
+    assert result.stderr.endswith(": Not a directory. Make room, or give another folder with --out.\n")
+    assert "  failed  " in techco("list", "--out", str(tmp_path)).stdout
 
 
 def test_terminal_sees_a_live_display(tmp_path: Path, shop: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -62,13 +64,30 @@ def test_parameters_are_checked_before_a_kernel_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(None, "There is no notebook"), ("{}", "not a notebook"), ("x", "not a note")]
+    ("text", "words"),
+    [(None, "There is no notebook"), ("{}", "not a notebook"), ("x", "not a note"), ("[]", "not a note")],
 )
 def test_what_is_no_notebook_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
     if text is not None:
         (tmp_path / "a.ipynb").write_text(text)
     with pytest.raises(ParameterError, match=words):
         declared_parameters(tmp_path / "a.ipynb")
+
+
+@pytest.mark.parametrize("changes", [{"nbformat": 9}, {"metadata": None}])
+def test_notebook_that_breaks_the_format_has_failed(tmp_path: Path, changes: dict[str, object]) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb")
+    notebook.write_text(json.dumps(json.loads(notebook.read_text()) | changes))
+    with pytest.raises(StepFailed, match=r"a\.ipynb is not a valid notebook: "):
+        execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+    assert kernel_processes() == []
+
+
+def test_parameters_are_checked_without_papermill(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb")
+    code = "import sys; from pathlib import Path; from techco.notebooks import check_parameters; "
+    code += "check_parameters(Path(sys.argv[1]), {'storage': 'x'}); sys.exit('papermill' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code, notebook], check=False).returncode == 0
 
 
 def test_notebook_without_a_tagged_cell_is_refused(tmp_path: Path) -> None:
@@ -135,6 +154,16 @@ def test_notebook_that_ends_early_has_failed(tmp_path: Path, source: str, words:
         execute(notebook, tmp_path / "out.ipynb", {}, ignore)
     assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
     assert kernel_processes() == []
+
+
+@pytest.mark.parametrize("end", ["", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"])
+def test_what_a_kernel_has_put_aside_goes_with_it(tmp_path: Path, end: str) -> None:
+    kept = tmp_path / "kept"
+    source = f"import pathlib, tempfile\npathlib.Path({str(kept)!r}).write_text(tempfile.mkdtemp())\n{end}"
+    with contextlib.suppress(StepFailed):
+        execute(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+    assert Path(kept.read_text()).name.startswith("tmp")
+    assert not Path(kept.read_text()).exists()
 
 
 def test_next_kernel_is_there_in_advance(tmp_path: Path) -> None:

@@ -387,9 +387,34 @@ def test_a_failed_run_says_what_finished_what_failed_and_how_to_go_on(out: Path,
     assert f"No table web_logs {SCRIPT}." in text
     assert "Finished in full: ingest. Not run: analysis." in text
     assert "To run it again: techco run --storage" in text
+    assert text.count("techco run --storage") == 1
     assert "Every one of 100 web logs read is accounted for." in text
     assert "Findings" not in text
     assert "\x1b" not in text
+
+
+def test_a_long_word_may_be_broken_so_that_a_table_stays_within_the_page(out: Path) -> None:
+    actions = pd.DataFrame({"action": ["view", "x" * 300], "count": [2, 1]})
+    report.render(make_record([step(out, "analysis", [findings.action_frequency(actions)])]), out)
+    cells = [attrs["class"] for tag, attrs in Reader(folder(out) / "index.html").tags if tag == "td"]
+    assert cells[:4] == ["text", "number", "text long", "number"]
+
+
+def test_a_table_of_four_columns_has_the_width_of_the_page(site: Path, completed: RunRecord) -> None:
+    halves = [value for value in Reader(folder(site) / "index.html").values("class") if value.startswith("halves")]
+    assert halves == ["halves", "halves", "halves", "halves", "halves wide", "halves wide"]
+
+
+def test_a_cell_says_that_a_table_is_empty() -> None:
+    empty = Table.of("quarantine_reasons", [Column("reason")], [])
+    assert empty.to_html().endswith('<p class="more">None.</p>')
+    finding = findings.action_frequency(pd.DataFrame({"action": [], "count": []}))
+    assert finding.to_html() == "<p><strong>There are no logs in this period.</strong></p>"
+
+
+def test_figures_of_words_read_from_the_left_and_of_numbers_from_the_right() -> None:
+    assert '<td class="text">/srv/shop</td>' in Figures("shop", {"storage": "/srv/shop", "tables": None}).to_html()
+    assert '<td class="integer">12.50</td>' in Figures("x", {"total_sales": "12.50", "conversion": "3.1"}).to_html()
 
 
 def test_a_failed_run_has_metrics_of_what_finished(out: Path, failed: RunRecord) -> None:

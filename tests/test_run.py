@@ -17,7 +17,8 @@ from techco.errors import ParameterError, StorageError, TechcoError
 from techco.history import find_run, recorded_runs
 from techco.period import Period
 from techco.record import RunRecord, StepRecord
-from techco.run import RunRequest, render_again, run
+from techco.reporting import render_again
+from techco.run import RunRequest, run
 
 AUGUST = Period(date(2023, 8, 1), date(2023, 8, 31))
 SECRET = "c2VjcmV0LXNpZ25hdHVyZQ"
@@ -195,7 +196,7 @@ def test_storage_that_cannot_be_written_is_refused_unless_it_is_only_read(tmp_pa
     assert run(request_in(tmp_path, steps=("analysis",))).status == "completed"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_run_is_recorded_as_failed(tmp_path: Path, sent: signal.Signals) -> None:
     started = tmp_path / "started"
     source = f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
@@ -208,14 +209,49 @@ def test_interrupted_run_is_recorded_as_failed(tmp_path: Path, sent: signal.Sign
         stdout, stderr = process.communicate(timeout=10)
     assert (running["status"], running["steps"][0]["status"]) == ("running", "running")
     assert process.returncode == 130
-    assert (stdout, stderr.splitlines()[-1]) == ("", "Error: Interrupted. Nothing is left running.")
-    assert "Traceback" not in stderr
     record = recorded_runs(out)[0]
+    assert stdout == ""
+    assert stderr.splitlines()[-2:] == ["Error: Interrupted. Nothing is left running.", f"Report: {record.report}"]
+    assert "Traceback" not in stderr
     assert (record.status, [step.status for step in record.steps]) == ("failed", ["failed", "pending", "pending"])
     assert record.error is not None
     assert record.error.message == "It was interrupted."
+    assert "It was interrupted." in Path(str(record.report)).read_text()
     with pytest.raises(ProcessLookupError):
         os.kill(kernel, 0)
+
+
+def test_interrupted_run_prints_one_object_too(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    source = f"import pathlib, time\npathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(60)"
+    write_templates(tmp_path / "templates", join=source)
+    with command(tmp_path, "--steps", "join", "--json") as process:
+        wait_for_text(started)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=10)
+    assert (process.returncode, json.loads(stdout)["status"]) == (130, "failed")
+
+
+def test_killed_run_counts_as_failed_and_can_be_rendered(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    source = f"import pathlib, time\npathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(60)"
+    write_templates(tmp_path / "templates", join=source)
+    out = request_in(tmp_path).out
+    with command(tmp_path) as process:
+        wait_for_text(started)
+        (running,) = recorded_runs(out)
+        assert (running.status, running.error) == ("running", None)
+        with pytest.raises(ParameterError, match=f"The run {running.run_id} is still running"):
+            render_again(running.run_id, out)
+        process.kill()
+        process.communicate(timeout=10)
+    (killed,) = recorded_runs(out)
+    assert (killed.status, [step.status for step in killed.steps]) == ("failed", ["completed", "failed", "pending"])
+    record = render_again(killed.run_id, out)
+    assert record.error is not None
+    assert record.error.message.startswith("Its process ended in the middle: it was killed, or the machine went down.")
+    assert record.error.message in Path(str(record.report)).read_text()
+    assert recorded_runs(out) == [record]
 
 
 def test_two_processes_at_once_share_a_folder(tmp_path: Path) -> None:
