@@ -12,12 +12,12 @@ from techco.period import Period
 from techco.reasons import CustomerReason, LogReason, ProductReason
 
 LOG_FIELDS = ("event_time", "customer_id", "product_id", "action", "quantity")
-_LONG = r"^[+-]?[0-9]{1,19}(\.0+)?$"  # 2.0 is an integer too, as in JSON Schema: spreadsheets and pandas write it
+_LONG = r"^[+-]?[0-9]{1,19}(\.0+)?\z"  # 2.0 is an integer too, as in JSON Schema: spreadsheets and pandas write it
 _TIMESTAMP = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[ Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?"
-    r"[ ]*(?:[Zz]|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+    r"[ ]*(?:[Zz]|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?\z"
 )
-_PRICE = r"^[0-9]+(\.[0-9]*)?$"
+_PRICE = r"^[0-9]+(\.[0-9]*)?\z"
 
 
 def strip(text: Column) -> Column:
@@ -40,7 +40,7 @@ def read_key(text: Column, prefix: str) -> Column:
     Column
         long; null if the text is null or has no number in these forms.
     """
-    return F.regexp_extract(strip(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})$", 1).try_cast("long")
+    return F.regexp_extract(strip(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})\z", 1).try_cast("long")
 
 
 def read_integer(text: Column, kind: str = "long") -> Column:

@@ -124,11 +124,13 @@ def unique_customers(frame: Frame) -> Finding:
     """
     name, question = "unique_customers", "How many different customers were active?"
     table, rows = _read(name, frame)
-    counts: dict[str | None, int] = {action: count or 0 for action, count in rows}
-    everyone, bought = counts.get("all", 0), counts.get("purchase", 0)
+    everyone = rows[0][1] or 0 if rows else 0
+    counts: dict[str | None, int] = {action: count or 0 for action, count in rows[1:]}
+    bought = counts.get("purchase", 0)
     if not everyone:
         return Finding(name, question, "No customer known by number was active in this period.", table)
-    items = [("any action" if a == "all" else name_or(a, "action"), Decimal(n)) for a, n in counts.items()]
+    items = [("any action", Decimal(everyone))]
+    items += [(name_or(a, "action"), Decimal(n)) for a, n in counts.items()]
     finding = Finding(name, question, _activity(everyone, bought), table)
     # Customers of several actions are in several rows, so what is left out has no sum.
     return _with_bars(finding, items, lambda count: f"{count:,}", _rest(len(items), ""))

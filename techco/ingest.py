@@ -101,6 +101,7 @@ def ingest(shop: Shop) -> Ingested:
         )
         sources = [logs, customers, products]
         refused = scratch.put(_refused(sources, shop.run_id))
+        storage.check_unchanged([*log_files, customer_file, product_file])
         shop.tables.replace_all("customers", customers.accepted, shop.run_id)
         shop.tables.replace_all("products", products.accepted, shop.run_id)
         shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)

@@ -101,12 +101,13 @@ def _records(stream: TextIO, width: int | None = None) -> Iterator[tuple[str, li
         used.clear()
         is_open = False
         try:
-            fields = next(csv.reader(lines()), [])
-        except csv.Error:  # a field longer than csv.field_size_limit
-            fields = []
+            fields = next(csv.reader(lines(), strict=True), [])
+            is_broken = False
+        except csv.Error:  # text after a closing quote, or a field longer than csv.field_size_limit
+            is_broken = True
         if not used:
             return
-        if is_open or (len(used) > 1 and width is not None and len(fields) != width):
+        if is_broken or is_open or (len(used) > 1 and width is not None and len(fields) != width):
             waiting.extendleft(reversed(used[1:]))
             del used[1:]
             fields = []
@@ -124,7 +125,7 @@ def _read_in_parallel(
 
     value = F.col("value")
     text = scratch.spark.read.option("lineSep", "\n").text("file://" + quote(str(storage.path(file.name))))
-    lines = text.select(F.trim(value, F.lit("\ufeff\r")).alias("value")).where(F.trim(value) != "")
+    lines = text.select(F.trim(value, F.lit("\ufeff\r")).alias("value")).where(F.trim(value, F.lit(_BLANKS)) != "")
     is_header = value == ",".join(header)
     unusual = value.rlike(r'["\r\x{FFFD}]')
     try:

@@ -35,14 +35,17 @@ _ESCAPE = (
 )
 _PLAIN = r'[^"\\{}\x00-\x1f\x{FFFD}]*'
 _STRING = f'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*"'
-_VALUE = rf"(?:{_STRING}|(?:0|-?[1-9][0-9]{{0,14}})(?:\.[0-9]{{1,9}})?|true|false|null)"
+_FRACTION = (
+    r"-?(?:[1-9][0-9]{0,5}\.[0-9]{1,9}|0\.(?:0|0{0,2}[1-9][0-9]{0,8}))"  # what no engine writes with an exponent
+)
+_VALUE = rf"(?:{_STRING}|0|-?[1-9][0-9]{{0,14}}|{_FRACTION}|true|false|null)"
 _PAIR = f"{_BLANK}{_STRING}{_BLANK}:{_BLANK}{_VALUE}{_BLANK}"
 _OBJECT = rf"\{{{_PAIR}(?:,{_PAIR})*"
-_ORDINARY_LINE = rf"^\x{{FEFF}}?{_BLANK}{_OBJECT}\}}{_BLANK}$"
-_ORDINARY_PIECE = rf"^(?:\x{{FEFF}}?{_BLANK}\[|{_BLANK},){_BLANK}{_OBJECT}$"
-_END_OF_ARRAY = rf"^(?:\x{{FEFF}}?{_BLANK}\[)?{_BLANK}\]{_BLANK}$"
-_BLANK_LINE = r"^\x{FEFF}?[ \t\r]*$"
-_BLANK_TEXT = rf"^\x{{FEFF}}?{_BLANK}$"
+_ORDINARY_LINE = rf"^\x{{FEFF}}?{_BLANK}{_OBJECT}\}}{_BLANK}\z"
+_ORDINARY_PIECE = rf"^(?:\x{{FEFF}}?{_BLANK}\[|{_BLANK},){_BLANK}{_OBJECT}\z"
+_START_OF_ARRAY = rf"^\x{{FEFF}}?{_BLANK}\["
+_END_OF_ARRAY = rf"^(?:\x{{FEFF}}?{_BLANK}\[)?{_BLANK}\]{_BLANK}\z"
+_BLANK_LINE = r"^\x{FEFF}?[ \t\r]*\z"
 _AROUND = " \t\r\n\ufeff"
 
 
@@ -102,11 +105,12 @@ class LogReader:
 
         pieces = self._text(files, "}")
         ends = F.col("value").rlike(_END_OF_ARRAY)
-        unusual, ended = pieces.agg(
-            F.count_if(~(F.col("value").rlike(_ORDINARY_PIECE) | ends | F.col("value").rlike(_BLANK_TEXT))),
+        unusual, started, ended = pieces.agg(
+            F.count_if(~(F.col("value").rlike(_ORDINARY_PIECE) | ends)),
+            F.count_if(F.col("value").rlike(_START_OF_ARRAY)),
             F.count_if(ends),
-        ).first() or (0, 0)
-        if not unusual and ended == len(files):
+        ).first() or (0, 0, 0)
+        if not unusual and started == len(files) and ended == len(files):
             text = F.concat(_trim(F.col("value"), _AROUND + "[,"), F.lit("}"))
             return [_parse(pieces.where(F.col("value").rlike(r"\{")), text)]
         if len(files) > 1:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -102,7 +102,8 @@ class Storage:
         except OSError as error:
             raise StorageError(
                 f"The storage {self.url} cannot be written: {error.strerror}. "
-                "Tables are written under tables/ in it; grant write permission or copy the raw files elsewhere."
+                "Tables go to the folder tables/ in it. Grant write permission there, move away a file of that "
+                "name, or copy the raw files elsewhere."
             ) from error
 
     def raw_file(self, name: str) -> RawFile:
@@ -147,12 +148,24 @@ class Storage:
             )
         return [file for file in files if file.size and (file.day is None or file.day in period)]
 
+    def check_unchanged(self, files: Iterable[RawFile]) -> None:
+        """Refuse files that are not as they were when they were listed: what was read of them may be a mixture.
+
+        Raises
+        ------
+        RawFileError
+            Names the file.
+        """
+        for file in files:
+            path = self.path(file.name)
+            if not path.is_file() or self._describe(path) != file:
+                raise RawFileError(f"{file.name} changed while it was read. Run again when it is complete.")
+
     def _walk_logs(self) -> Iterator[Path]:
         folder = self.path(LOGS_FOLDER)
-        for path in sorted(folder.rglob("*")):
-            hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)  # as Spark does
-            if hidden or not path.is_file():
-                continue
+        for path in sorted(_files_below(folder)):
+            if not path.is_file():
+                raise RawFileError(f"{path} is not a file, or a link to nothing. Move it away or mend the link.")
             if not path.name.lower().endswith(_LOG_SUFFIXES):
                 raise RawFileError(
                     f"{path} is not a log file by its name. Allowed in {LOGS_FOLDER}/: {', '.join(_LOG_SUFFIXES)}. "
@@ -170,6 +183,17 @@ class Storage:
         if not names:
             return "The folder is empty."
         return f"Found: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}."
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files, behind links too; names that begin with `.` or `_` are passed over, as Spark does."""
+
+    def refuse(error: OSError) -> None:
+        raise StorageError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        yield from (Path(place) / name for name in names if not name.startswith((".", "_")))
 
 
 def _not_empty(file: RawFile, url: str) -> RawFile:

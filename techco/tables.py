@@ -10,6 +10,7 @@ silently, and buffers a whole partitioned write in memory.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -59,7 +60,9 @@ class Tables:
 
     def exists(self, name: str) -> bool:
         """Whether a table has been made."""
-        return (self._folder(name) / "_delta_log").is_dir()
+        from deltalake import DeltaTable
+
+        return DeltaTable.is_deltatable(str(self._folder(name)))
 
     def read(self, name: str) -> DataFrame:
         """Read a table as its last commit left it.
@@ -150,8 +153,12 @@ class Tables:
                     f"Rows for {table.name} lie outside the period: event_date {', '.join(outside[:5])}. "
                     "Nothing was written. Filter the frame to the period first."
                 )
-            self._commit(table, files, allowed, run_id)
         except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        try:
+            self._commit(table, files, allowed, run_id)
+        except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
@@ -169,17 +176,25 @@ class Tables:
 
     def _create(self, table: TableContract) -> None:
         from deltalake import DeltaTable
+        from deltalake.exceptions import CommitFailedError
 
         folder = self._folder(table.name)
         if not self.exists(table.name):
             folder.mkdir(parents=True, exist_ok=True)
             partition_by = [PARTITION] if table.by_day else None
-            DeltaTable.create(str(folder), _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
-        found = DeltaTable(str(folder)).schema()
+            with contextlib.suppress(CommitFailedError):  # another writer made it at this moment
+                DeltaTable.create(str(folder), _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
+        current = DeltaTable(str(folder))
+        found, by = current.schema(), current.metadata().partition_columns
         if found != _delta_schema(table.schema):
             raise TableError(
                 f"The table {folder} has other columns than this version writes: {_names(found)}, expected "
                 f"{table.columns}. Move the table away and ingest its periods again."
+            )
+        if by != ([PARTITION] if table.by_day else []):
+            raise TableError(
+                f"The table {folder} is partitioned by {', '.join(by) or 'nothing'}, expected "
+                f"{PARTITION if table.by_day else 'nothing'}. Move the table away and ingest its periods again."
             )
 
     def _commit(

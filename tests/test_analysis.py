@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from techco import analysis
+from techco import analysis, findings
 from techco.contract import CUSTOMERS, FULL_DATA
+from techco.errors import TableError
 from techco.ingest import ingest
 from techco.join import join
 from techco.period import Period
@@ -90,6 +91,12 @@ def test_totals(spark: SparkSession) -> None:
     }  # fmt: skip
 
 
+def test_logs_and_purchases_of_unknown_products_are_counted_apart(spark: SparkSession) -> None:
+    logs = [(1, 1, product, action, 1, None, None, None, None) for product in (9, None) for action in ("view", "wish")]
+    row = analysis.totals(full_data(spark, [*logs, (1, 1, 9, "purchase", 1, None, None, None, None)])).collect()[0]
+    assert (row.logs_unknown_product, row.purchases_unknown_product, row.purchases) == (3, 1, 1)
+
+
 def test_conversion_counts_viewers_that_bought(spark: SparkSession) -> None:
     assert rows(analysis.conversion(full_data(spark))) == [(3, 3)]
     views_only = [log for log in LOGS if log[3] == "view" or log[1] == 1]
@@ -100,6 +107,72 @@ def test_unknown_customers_are_those_not_in_the_file(spark: SparkSession) -> Non
     customers = spark.createDataFrame([(1, None, None, None, None), (2, "B", None, None, None)], CUSTOMERS.schema)
     found = analysis.unknown_customers(full_data(spark), customers)
     assert [row.customer_id for row in found.collect()] == [3, 3]
+
+
+def sold(*sales: tuple[int | None, int, str, str]) -> list[tuple[object, ...]]:
+    """Purchases: customer, product, category and sales of each."""
+    return [(1, customer, n, "purchase", 1, category, category, money, money) for customer, n, category, money in sales]
+
+
+def act(action: str, *customers: int) -> list[tuple[object, ...]]:
+    return [(1, customer, None, action, None, None, None, None, None) for customer in customers]
+
+
+def test_the_most_frequent_comes_first_and_equals_by_name(spark: SparkSession) -> None:
+    equal = [(name, 1) for name in "bcdefghijkl"]
+    once = [one for name, _ in reversed(equal) for one in act(name, 1)]
+    frame = full_data(spark, [*once, *act("aa", 1, 2), *act("z", 2, 1, 1)])
+    assert rows(analysis.action_frequency(frame)) == [("z", 3), ("aa", 2), *equal]
+    assert rows(analysis.unique_customers(frame)) == [("all", 2), ("aa", 2), ("z", 2), *equal]
+
+
+def test_the_highest_sales_come_first_and_equals_by_name_or_id(spark: SparkSession) -> None:
+    frame = full_data(
+        spark, sold((None, 5, "C", "2"), (3, 4, "B", "2"), (2, 3, "D", "2"), (9, 9, "E", "9"), (1, 1, "A", "1"))
+    )
+    assert [row[0] for row in rows(analysis.sales_by_category(frame))] == ["E", "B", "C", "D", "A"]
+    many = full_data(spark, sold(*((1, 1, category, "1") for category in "GBHKACJIDEF")))
+    assert [row[0] for row in rows(analysis.sales_by_category(many))] == list("ABCDEFGHIJK")
+    assert [row[0] for row in rows(analysis.sales_by_product(frame))] == [9, 3, 4, 5, 1]
+    assert [row[0] for row in rows(analysis.spend_by_customer(frame))] == [9, 2, 3, None, 1]
+
+
+def test_products_and_customers_are_limited_to_the_highest(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "TOP", 2)
+    frame = full_data(spark, sold((1, 1, "A", "1"), (2, 2, "A", "3"), (3, 3, "A", "2")))
+    assert [row[0] for row in rows(analysis.sales_by_product(frame))] == [2, 3]
+    assert [row[0] for row in rows(analysis.spend_by_customer(frame))] == [2, 3]
+
+
+def test_a_product_that_was_renamed_is_one_product(spark: SparkSession) -> None:
+    frame = full_data(spark, sold((1, 1, "Old", "1"), (1, 1, "Zoo", "2"), (1, 1, "New", "4")))
+    assert rows(analysis.sales_by_product(frame)) == [(1, "Zoo", "Zoo", 3, "7.00")]
+
+
+def test_days_are_in_order(spark: SparkSession) -> None:
+    days = [(day, 1, None, "view", None, None, None, None, None) for day in (9, 2, 30, 1, 17, 5)]
+    assert [str(row[0])[-2:] for row in rows(analysis.sales_by_day(full_data(spark, list(days))))] == [
+        "01", "02", "05", "09", "17", "30",
+    ]  # fmt: skip
+
+
+def test_anonymous_visitors_are_no_viewers(spark: SparkSession) -> None:
+    anonymous = [(1, None, 1, action, 1, None, None, None, None) for action in ("view", "purchase")]
+    assert rows(analysis.conversion(full_data(spark, [*anonymous, *act("purchase", 1), *act("view", 2)]))) == [(1, 0)]
+
+
+def test_sums_of_quantities_do_not_overflow(spark: SparkSession) -> None:
+    most = 2**31 - 1
+    logs: list[tuple[object, ...]] = [(1, 1, 1, "purchase", most, None, None, "1", "1")] * 2
+    assert rows(analysis.sales_by_product(full_data(spark, logs)))[0][3] == 2 * most
+    assert rows(analysis.spend_by_customer(full_data(spark, logs)))[0][2] == 2 * most
+
+
+def test_an_action_called_all_is_not_everyone(sail: SparkSession) -> None:
+    frame = analysis.unique_customers(full_data(sail, [*act("all", 1), *act("view", 1, 2, 3)]))
+    assert "3 different customers were active" in findings.unique_customers(frame).sentence
 
 
 def test_nothing_is_no_error(spark: SparkSession) -> None:
@@ -134,6 +207,25 @@ def test_a_summary_names_what_the_reader_should_know(shop: Shop) -> None:
         "logs_unknown_product": 1, "purchases_unknown_product": 1, "logs_unknown_customer": 1, "days_without_data": 1,
     }  # fmt: skip
     assert summary.days_without_data.rows == [["2023-08-02"]]
+
+
+def test_ratios_are_rounded_half_up(shop: Shop) -> None:
+    products = "product_id,product_name,category,price\n1,Nail,Home,0.02\n2,Bolt,Home,0.03\n"
+    logs = [log(n, customer_id=n) for n in range(1, 17)]
+    logs += [log(20 + n, action="purchase", customer_id=1, product_id=n) for n in (1, 2)]
+    write_shop(shop.storage, logs, products=products)
+    ingest(shop)
+    join(shop)
+    key_figures = analysis.summarize(shop).key_figures.values
+    assert (key_figures["average_order"], key_figures["conversion"]) == ("0.03", "6.3")  # of 0.025 and 6.25
+
+
+def test_only_on_the_sample_shop_the_steps_before_are_run(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
+    with pytest.raises(TableError, match="--steps join"):
+        analysis.period_logs(shop)
+    sample = Shop(Storage(shop.storage.url, is_sample=True), shop.period, shop.spark, "run-1")
+    assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
 
 
 def test_a_summary_of_nothing_divides_by_nothing(shop: Shop) -> None:

@@ -73,7 +73,10 @@ WALL_CLOCKS = {
     "2023-08-02 10:00:00,25": "2023-08-02 10:00:00.25",
     "2023-08-02 23:59:59.999999999": "2023-08-02 23:59:59.999999",
     "2023-08-02T23:30:00Z": "2023-08-02 23:30:00",
+    "2023-08-02T23:30:00z": "2023-08-02 23:30:00",
     "2023-08-02T23:30:00+02:00": "2023-08-02 23:30:00",
+    "2023-08-02 23:30:00 UTC-11": "2023-08-02 23:30:00",
+    "2023-08-02 23:30:00 GMT+02:00": "2023-08-02 23:30:00",
     "2023-08-02 23:30:00.123-0930": "2023-08-02 23:30:00.123",
     "2023-08-02 23:30:00 +02": "2023-08-02 23:30:00",
     "2024-02-29 00:00:00": "2024-02-29 00:00:00",
@@ -121,6 +124,7 @@ BAD: list[tuple[dict[str, str | None], LogReason]] = [
     ({"quantity": "0"}, LogReason.QUANTITY),
     ({"quantity": "-1"}, LogReason.QUANTITY),
     ({"quantity": "1.5"}, LogReason.QUANTITY),
+    ({"quantity": "2147483648"}, LogReason.QUANTITY),
     ({"action": "view", "quantity": "many"}, LogReason.QUANTITY),
     ({"log_id": None, "timestamp": None, "action": None}, LogReason.LOG_ID),
     ({"product_id": None, "quantity": "0"}, LogReason.PURCHASE),
@@ -140,6 +144,7 @@ def test_nulls_and_unknown_actions_are_fine_where_the_contract_allows_them(spark
         {"action": "wishlist", "product_id": None, "quantity": None},
         {"product_id": "PROD000"},
         {"quantity": "2.0"},
+        {"quantity": "1"},
         {"log_id": "-1"},
     ]
     assert judge(spark, *fine) == [None] * len(fine)
@@ -154,6 +159,12 @@ def test_a_record_outside_the_period_is_outside_whatever_else_is_wrong(spark: Sp
     days = [{"timestamp": "2023-07-31 23:59:59.999999"}, {"timestamp": "2023-09-01 00:00:00"}]
     worse = [{**day, "log_id": None, "action": None, "quantity": "x"} for day in days]
     assert judge(spark, *days, *worse) == ["outside"] * 4
+
+
+def test_what_is_outside_has_no_reason(spark: SparkSession) -> None:
+    outside = records(spark, {**GOOD, "timestamp": "2023-09-01 00:00:00", "log_id": None})
+    row = clean.judge_logs(outside, AUGUST).collect()[0]
+    assert (row.is_outside, row.reason) == (True, None)
 
 
 def test_both_ends_of_the_period_are_inside(spark: SparkSession) -> None:
@@ -206,6 +217,21 @@ def test_customers_are_refused_with_their_reason(spark: SparkSession) -> None:
     assert judged[0].customer_id == 1
 
 
+def test_products_are_refused_with_their_reason(spark: SparkSession) -> None:
+    ddl = "raw STRING, is_whole BOOLEAN, product_id STRING, product_name STRING, category STRING, price STRING"
+    rows = [
+        ("a", True, "prod01", "Lamp", None, "1"),
+        ("b", False, None, None, None, None),
+        ("c", True, "CUST1", "Lamp", None, "1"),
+        ("d", True, None, "Lamp", None, "dear"),
+        ("e", True, "1", "Lamp", None, "dear"),
+    ]
+    judged = clean.judge_products(spark.createDataFrame(rows, ddl)).orderBy("raw").collect()
+    assert [row.reason for row in judged] == [
+        None, ProductReason.FIELDS, ProductReason.PRODUCT_ID, ProductReason.PRODUCT_ID, ProductReason.PRICE,
+    ]  # fmt: skip
+
+
 def test_a_price_is_a_plain_number_and_exact_to_the_cent(spark: SparkSession) -> None:
     prices = ["35.0", "0", "10.005", "9999999999.99", "10000000000", "-1", "1e3", "$5", "1,000.00", "", None, "5."]
     ddl = "raw STRING, is_whole BOOLEAN, product_id STRING, product_name STRING, category STRING, price STRING"
@@ -213,3 +239,8 @@ def test_a_price_is_a_plain_number_and_exact_to_the_cent(spark: SparkSession) ->
     judged = clean.judge_products(frame).orderBy("raw").collect()
     assert [row.price for row in judged[:4]] == [Decimal(p) for p in ("35.00", "0.00", "10.01", "9999999999.99")]
     assert [row.reason for row in judged] == [None] * 4 + [ProductReason.PRICE] * 7 + [None]
+
+
+def test_a_line_separator_is_no_part_of_a_key(apache_spark: SparkSession) -> None:
+    texts = ["12\u2028", "12\u2029", "12\x85"]
+    assert one(apache_spark, texts, clean.read_key(F.col("text"), "CUST")) == [None] * len(texts)

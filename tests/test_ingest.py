@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from techco import clean
 from techco import ingest as ingest_module
 from techco.display import Table
-from techco.errors import RawFileError, TableError, TechcoError
+from techco.errors import RawFileError, StorageError, TableError, TechcoError
 from techco.ingest import Ingested, ingest
 from techco.period import Period
 from techco.reasons import CustomerReason, LogReason, ProductReason
@@ -69,8 +70,27 @@ def test_every_record_is_accounted_for(shop: Shop) -> None:
         ("web_logs", LogReason.TIMESTAMP): 1,
         ("web_logs", LogReason.QUANTITY): 1,
     }
+    assert shop.tables.read("quarantine").count() == 3
     kept = {row.log_id: row.action for row in shop.web_logs.collect()}
     assert kept == {1: "view", 3: "add_to_cart"}  # "add_to_cart" sorts before "purchase"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"timestamp": "2023-08-01 10:00:01"}, {"customer_id": 2}, {"product_id": 2}, {"action": "wish"}, {"quantity": 1}],
+)
+def test_records_that_differ_in_any_field_are_no_duplicates(shop: Shop, changes: dict[str, Any]) -> None:
+    write_shop(shop.storage, [log(1), log(1, **changes)])
+    ingested = ingest(shop)
+    assert counts(ingested)["web_logs"] == [2, 1, 0, 1, 0]
+    assert reasons(ingested.reasons) == {("web_logs", LogReason.CONFLICT): 1}
+
+
+def test_a_copy_of_a_record_that_loses_is_a_duplicate_and_counted_once(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1, action="b"), log(1, action="a"), log(1, action="b"), log(1, action="a")])
+    assert counts(ingest(shop))["web_logs"] == [4, 1, 2, 1, 0]
+    assert [row.action for row in shop.web_logs.collect()] == ["a"]
+    assert [(row.reason, '"b"' in row.raw) for row in shop.quarantine.collect()] == [(LogReason.CONFLICT, True)]
 
 
 def test_refused_records_are_kept_as_they_came(shop: Shop) -> None:
@@ -111,6 +131,21 @@ def test_examples_hide_email_and_telephone(shop: Shop) -> None:
     assert example.startswith("X,Eve,Fox,")
 
 
+def test_examples_are_a_few_of_each_reason_and_short(shop: Shop) -> None:
+    bad = [log(n, action=None) for n in range(1, 6)] + [log(n, timestamp=None) for n in (6, 7)]
+    write_shop(shop.storage, [log(9), *bad, log(0, action=None, note="x" * 500)])
+    examples = ingest(shop).examples.rows
+    assert Counter(reason for _, reason, _ in examples) == {LogReason.ACTION: 3, LogReason.TIMESTAMP: 2}
+    assert max(len(str(raw)) for _, _, raw in examples) == 200
+
+
+def test_an_example_that_is_cut_within_an_email_hides_it_too(shop: Shop) -> None:
+    for start in range(180, 200, 3):
+        bad = "X," + "x" * (start - 3) + ",Fox,eve.fox@example.com,+1-202-555-0199\n"
+        write_shop(shop.storage, [log(1)], CUSTOMERS + bad)
+        assert "eve" not in str(ingest(shop).examples.rows[0][2])
+
+
 def test_another_period_leaves_the_first_and_its_refused_records(shop: Shop) -> None:
     july = Shop(shop.storage, Period.parse("2023-07"), shop.spark, "run-2")
     bad = {"action": "purchase", "quantity": 0}
@@ -128,6 +163,19 @@ def test_running_again_changes_nothing(shop: Shop) -> None:
     assert ingest(shop).by_source == first.by_source
     assert log_ids(shop) == [1, 2]
     assert shop.tables.read("quarantine").count() == 1
+
+
+def test_the_views_show_what_was_ingested(shop: Shop) -> None:
+    for logs in ([log(1), log(2), log(3, timestamp="?")], [log(1), log(2), log(3), log(4)]):
+        write_shop(shop.storage, logs)
+        ingest(shop)
+        assert shop.spark.sql("SELECT count(*) FROM web_logs").collect() == [(shop.web_logs.count(),)]
+
+
+def test_a_storage_that_cannot_be_written_is_refused_before_anything_is_read(shop: Shop) -> None:
+    shop.storage.path("tables").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        ingest(shop)
 
 
 def test_a_record_that_was_corrected_leaves_the_quarantine(shop: Shop) -> None:
@@ -178,6 +226,23 @@ def test_sums_that_do_not_agree_are_an_error(shop: Shop, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(ingest_module, "_judge_logs", lose_one)
     with pytest.raises(TableError, match=r"web_logs holds 1 records of the period, but 2 were accepted"):
+        ingest(shop)
+
+
+@pytest.mark.parametrize("later", ['{"log_id": 3, "times', None], ids=["grown", "gone"])
+def test_a_raw_file_that_changes_while_it_is_read_is_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, later: str | None
+) -> None:
+    before = "".join(json.dumps(log(n)) + "\n" for n in (1, 2))
+    write_shop(shop.storage, before)
+    path, real = shop.storage.path("web_logs.json"), clean.judge_logs
+
+    def change(*args: Any) -> Any:
+        path.unlink() if later is None else path.write_text(before + later)
+        return real(*args)
+
+    monkeypatch.setattr(clean, "judge_logs", change)
+    with pytest.raises(RawFileError, match=r"web_logs\.json"):
         ingest(shop)
 
 

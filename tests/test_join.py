@@ -89,6 +89,22 @@ def test_a_join_without_an_ingest_says_which_step_is_missing(shop: Shop) -> None
         join(shop)
 
 
+def test_a_join_that_doubles_logs_is_an_error(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1), log(2)])
+    ingest(shop)
+    shop.tables.replace_all("customers", shop.customers.unionByName(shop.customers), "by hand")
+    with pytest.raises(TableError, match="full_data holds 4 logs of the period and web_logs 2"):
+        join(shop)
+
+
+def test_only_the_sample_shop_is_ingested_on_the_way(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1)])
+    sample = Shop(Storage(shop.storage.url, is_sample=True), AUGUST, shop.spark, "run-1")
+    assert join(sample).values["logs"] == 1
+    write_shop(shop.storage, [log(1), log(2)])
+    assert join(sample).values["logs"] == 1  # what is there is not read again
+
+
 def test_the_views_show_the_period_as_the_join_left_it(shop: Shop) -> None:
     write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
     ingest(shop)

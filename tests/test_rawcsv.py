@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from techco import rawcsv
+from techco import scratch as scratch_module
 from techco.errors import RawFileError
 from techco.rawcsv import read_csv
 from techco.scratch import Scratch
@@ -51,15 +52,40 @@ def read(storage: Storage, scratch: Scratch, content: str | bytes) -> list[tuple
         ("id,name\n1\n1,2,3\n", [("1", False, None, None), ("1,2,3", False, None, None)]),
         ("id,name\nid,name\n1,Lamp\n", [("1,Lamp", True, "1", "Lamp"), ("id,name", True, "id", "name")]),
         ('id,name\n1,"a, ""b""\nc"\n', [('1,"a, ""b""\nc"', True, "1", 'a, "b"\nc')]),
+        ('id,name\r\n1,"a\r\nb"\r\n', [('1,"a\r\nb"', True, "1", "a\r\nb")]),
         ('"id","name"\n"1","Lamp"\n', [('"1","Lamp"', True, "1", "Lamp")]),
         ("id,name\n1,<b>é 😀\n", [("1,<b>é 😀", True, "1", "<b>é 😀")]),
         ("id,name\n", []),
+        ("id,name\n1,Lamp\r2,Bed\n", [("1,Lamp", True, "1", "Lamp"), ("2,Bed", True, "2", "Bed")]),
+        # quotes that open and close in other fields than one record has
+        (
+            'id,name\n1,"a\n2,b\n3,c",x\n4,d\n',
+            [
+                ('1,"a', False, None, None),
+                ("2,b", True, "2", "b"),
+                ('3,c",x', False, None, None),
+                ("4,d", True, "4", "d"),
+            ],
+        ),
+        (
+            'id,name\n1,"Best lamp\n2,Bed\n3,"Nice cup\n',
+            [('1,"Best lamp', False, None, None), ("2,Bed", True, "2", "Bed"), ('3,"Nice cup', False, None, None)],
+        ),
     ],
 )
 def test_records_are_cut_at_the_right_places(
     storage: Storage, scratch: Scratch, content: str, expected: list[tuple[str, bool, str, str]]
 ) -> None:
     assert read(storage, scratch, content) == expected
+
+
+def test_rows_are_put_aside_in_batches(storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch_module, "_ROWS_PER_BATCH", 2)
+    for rows in (3, 4):
+        lines = "".join(f"{n},Lamp\n" for n in range(rows))
+        assert [number for _, _, number, _ in read(storage, scratch, f"id,name\n{lines}")] == ["0", "1", "2", "3"][
+            :rows
+        ]
 
 
 @pytest.mark.usefixtures("reader")
@@ -112,3 +138,25 @@ def test_what_a_csv_writer_wrote_is_read_back(
     csv.writer(text, lineterminator=line_break, quoting=csv.QUOTE_ALL).writerows([COLUMNS, *rows])
     found = [(number, name) for _, _, number, name in read(storage, scratch, text.getvalue())]
     assert sorted(found, key=str) == sorted(((n, name.strip(" \t\r\n") or None) for n, name in rows), key=str)
+
+
+def test_a_large_plain_file_is_split_by_the_engine(
+    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = "\ufeffid,name\r\n1,Lamp\r\n"
+    storage.path(NAME).write_bytes(content.encode())
+    monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", len(content.encode()))
+    monkeypatch.setattr(rawcsv, "_rows", None)
+    assert read(storage, scratch, content) == [("1,Lamp", True, "1", "Lamp")]
+
+
+@pytest.mark.usefixtures("reader")
+def test_bytes_that_are_not_utf_8_are_found_anywhere_in_the_file(storage: Storage, scratch: Scratch) -> None:
+    content = b"id,name\n" + b"1,Lamp\n" * 20_000 + b"2,caf\xe9\n"
+    with pytest.raises(RawFileError, match="byte 0xe9 at position 140,013"):
+        read(storage, scratch, content)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_line_of_blanks_of_any_kind_is_no_record(storage: Storage, scratch: Scratch) -> None:
+    assert read(storage, scratch, "id,name\n\t\n1,a\n") == [("1,a", True, "1", "a")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from techco import rawjson, rawlogs
-from techco.errors import RawFileError
+from techco import rawjson, rawlogs, rawtext
+from techco.errors import RawFileError, StorageError
 from techco.period import Period
 from techco.rawlogs import LogReader
 from techco.scratch import Scratch
@@ -89,6 +91,36 @@ def test_fields_come_as_they_were_written(storage: Storage, scratch: Scratch) ->
         assert found == {"1", "2", "12345678901234567890123", "3.0", "4", None}
 
 
+@pytest.mark.parametrize("form", ["array on one line", "lines"])
+def test_values_of_any_kind_come_as_their_text(storage: Storage, scratch: Scratch, form: str) -> None:
+    digits = "9" * 5000  # more than Python converts to an integer
+    texts = {
+        "true": "true", "false": "false", digits: digits, "100000000000000000000.50": "100000000000000000000.50",
+        '["é", {"a": [null]}]': '["é",{"a":[null]}]', '"x"': "x", "null": None,
+    }  # fmt: skip
+    objects = ", ".join(f'{{"action": {text}}}' for text in texts)
+    write(storage, "web_logs.json", f"[{objects}]" if form != "lines" else objects.replace("}, {", "}\n{"))
+    actions = LogReader(storage, scratch).read(storage.log_files(AUGUST)).select("action").collect()
+    assert sorted(map(str, (row.action for row in actions))) == sorted(map(str, texts.values()))
+
+
+def test_a_record_that_is_cut_by_a_chunk_is_read_whole(
+    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rawjson, "_CHUNK_CHARS", 10)
+    text = "} " * 100  # far more than what could be left of a word
+    write(storage, "web_logs.json", json.dumps([1234567890123456, {"log_id": "1", "action": text}, {"log_id": "2"}]))
+    assert [(is_object, log_id) for _, is_object, log_id in read(storage, scratch)] == [
+        (False, None), (True, "1"), (True, "2"),
+    ]  # fmt: skip
+
+
+def test_a_broken_record_is_recognized_without_reading_on() -> None:
+    stream = io.StringIO('[{"log_id": NaN},' + '{"log_id": 1},' * 10**6 + "]")
+    assert next(rawjson.parse_array(stream)).values is None
+    assert stream.tell() < 2 * 2**20
+
+
 def test_a_compressed_file_reads_the_same(storage: Storage, scratch: Scratch) -> None:
     write(storage, "web_logs.json.gz", gzip.compress(forms(PLAIN)["pretty array"].encode()))
     assert [log_id for _, _, log_id in read(storage, scratch)] == ["1", "2", "3", "4"]
@@ -97,10 +129,13 @@ def test_a_compressed_file_reads_the_same(storage: Storage, scratch: Scratch) ->
 def test_a_folder_may_mix_all_forms(storage: Storage, scratch: Scratch) -> None:
     for number, (form, text) in enumerate(forms(PLAIN).items()):
         write(storage, f"web_logs/sub {form}/part [{number}].json", text)
-        write(storage, f"web_logs/part-{number}.jsonl.gz", gzip.compress(text.encode()))
-    write(storage, "web_logs/odd.json", forms(ODD)["pretty array"])
+        write(storage, f"web_logs/part-{number}.{'nd' * (number % 2)}json.gz", gzip.compress(text.encode()))
+    write(storage, "web_logs/ODD.NDJson", forms(ODD)["pretty array"])
     write(storage, "web_logs/empty.json", "")
+    write(storage, "web_logs/empty.json.gz", b"")
     write(storage, "web_logs/_SUCCESS", "")
+    write(storage, "web_logs/.DS_Store", "x")
+    write(storage, "web_logs/_old/a.json", '{"log_id": 9}')
     assert len(read(storage, scratch)) == 2 * len(forms(PLAIN)) * len(PLAIN) + len(ODD)
 
 
@@ -144,6 +179,16 @@ def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Storage,
         assert len(records) == 4
 
 
+@pytest.mark.parametrize("broken", ['{"log_id": 1}}, {"log_id": 2}', '{"log_id": 1} [{"log_id": 2}'])
+def test_the_quick_cut_takes_nothing_broken_for_ordinary(storage: Storage, scratch: Scratch, broken: str) -> None:
+    text = f'[{{"log_id": 0}}, {broken}]'
+    write(storage, "web_logs.json", text)
+    expected = [
+        (r.raw, r.values is not None, (r.values or {}).get("log_id")) for r in rawjson.parse_array(io.StringIO(text))
+    ]
+    assert read(storage, scratch) == sorted(expected)
+
+
 def test_ordinary_files_are_not_read_in_python(
     storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,11 +213,16 @@ def test_an_empty_array_has_no_records(storage: Storage, scratch: Scratch) -> No
         ("web_logs.json", b'{"log_id": "\xff"}', "not UTF-8: byte 0xff at position 12"),
         ("web_logs.json", b'[{"log_id": "\xc3"}]', "not UTF-8: byte 0xc3 at position 13"),
         ("web_logs.json", '[{"log_id": 1}]'.encode("utf-16"), "encoded in UTF-16"),
+        ("web_logs.json", '\ufeff[{"log_id": 1}]'.encode("utf-16-be"), "encoded in UTF-16"),
+        ("web_logs.json", '[{"log_id": 1}]'.encode("utf-32"), "encoded in UTF-32"),
         ("web_logs.json", b"log_id;timestamp\n1;2023-08-01", "is not JSON: it begins with 'log_id;timestamp"),
         ("web_logs.json", b"[1, 2, 3]", "is not JSON"),
         ("web_logs.json", gzip.compress(b'{"log_id": 1}'), "compressed, though its name does not end in .gz"),
         ("web_logs.json.gz", b'{"log_id": 1}', "not compressed, though its name ends in .gz"),
         ("web_logs.json.gz", gzip.compress(b'{"log_id": 1}' * 1000)[:-9], "is damaged"),
+        ("web_logs.json.gz", gzip.compress(b'{"log_id": 1}' * 1000)[:-8] + bytes(8), "is damaged: CRC check failed"),
+        ("web_logs.json.gz", gzip.compress(bytes(1000))[:10] + b"\xff" * 30, "is damaged"),
+        ("web_logs.json", b'{"log_id": 1}\n\xc3', "not UTF-8: byte 0xc3 at position 14"),
         ("web_logs/data.parquet", b"PAR1", "not a log file by its name"),
         ("web_logs/empty.json", b"", "No logs in"),
     ],
@@ -186,10 +236,49 @@ def test_a_file_that_is_no_log_file_is_named_with_the_remedy(
     assert name.partition("/")[0] in str(caught.value)
 
 
+def test_the_place_of_a_wrong_byte_is_exact_in_a_large_file(
+    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rawtext, "_CHUNK_BYTES", 4)
+    for before in range(1, 9):  # the character before lies across two chunks in some of them
+        content = b'{"a": "' + b"x" * before + "😀".encode() + b'\xe9"}'
+        write(storage, "web_logs.json", content)
+        with pytest.raises(RawFileError, match=f"byte 0xe9 at position {11 + before}\\."):
+            read(storage, scratch)
+
+
 def test_a_missing_file_names_what_was_found(storage: Storage) -> None:
     write(storage, "weblogs.json", "[]")
     with pytest.raises(RawFileError, match=r"No web_logs\.json .*Found: weblogs\.json\. .*techco generate"):
         storage.log_files(AUGUST)
+
+
+def test_a_linked_folder_of_logs_is_read(storage: Storage, scratch: Scratch, tmp_path: Path) -> None:
+    elsewhere = Storage(str(tmp_path / "elsewhere"))
+    write(elsewhere, "date=2023-08-01/a.json", '{"log_id": 1}')
+    write(storage, "web_logs/b.json", '{"log_id": 2}')
+    storage.path("web_logs/date=2023-08-01").symlink_to(elsewhere.path("date=2023-08-01"))
+    assert [log_id for _, _, log_id in read(storage, scratch)] == ["1", "2"]
+
+
+def test_a_log_file_that_is_a_link_to_nothing_is_named(storage: Storage) -> None:
+    write(storage, "web_logs/a.json", '{"log_id": 1}')
+    storage.path("web_logs/b.json").symlink_to(storage.path("gone.json"))
+    with pytest.raises(RawFileError, match=r"b\.json"):
+        storage.log_files(AUGUST)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_folder_of_logs_that_cannot_be_read_is_named(storage: Storage) -> None:
+    write(storage, "web_logs/a.json", '{"log_id": 1}')
+    write(storage, "web_logs/date=2023-08-01/a.json", '{"log_id": 2}')
+    closed = storage.path("web_logs/date=2023-08-01")
+    closed.chmod(0)
+    try:
+        with pytest.raises(StorageError, match="date=2023-08-01"):
+            storage.log_files(AUGUST)
+    finally:
+        closed.chmod(0o700)
 
 
 def test_two_forms_at_once_are_refused(storage: Storage) -> None:
@@ -232,7 +321,13 @@ def test_whatever_text_comes_the_quick_cut_and_the_exact_one_agree(
 def test_the_patterns_mean_the_same_on_every_engine(spark: SparkSession) -> None:
     from pyspark.sql import functions as F
 
-    ordinary = ['{"a": 1', '[{"a": "é \\u00e9 \\n"', ',{"a": -1.5, "b":null', '\ufeff[\n{"a":\t"\\ud83d\\ude00"']
+    ordinary = [
+        '{"a": 1',
+        '[{"a": "é \\u00e9 \\n"',
+        ',{"a": -1.5, "b":null',
+        ',{"a": 0.05, "b": -0.5',
+        '\ufeff[\n{"a":\t"\\ud83d\\ude00"',
+    ]
     unusual = [
         '{"a": 01',
         ',{"a": "x{"',
@@ -243,7 +338,18 @@ def test_the_patterns_mean_the_same_on_every_engine(spark: SparkSession) -> None
         ",{",
         ",",
     ]
-    unusual += [',{"a": 1234567890123456', ",{'a': 1", ',{"a": NaN', ',{"a": "\n"', ',{"a" 1', '"b": 1', ' {"a": 1']
+    unusual += [',{"a": 01', ',{"a": -0', ',{"a": "\\uFFFD"', ',{"a": "\\udc00"', ',{"a": .5', ',{"a": 1.']
+    unusual += [
+        ',{"a": 10000000.0',
+        ',{"a": 0.0001',
+        ',{"a": 1234567890123456',
+        ",{'a': 1",
+        ',{"a": NaN',
+        ',{"a": "\n"',
+        ',{"a" 1',
+        '"b": 1',
+        ' {"a": 1',
+    ]
     texts = [*(("[" + t) if t[0] == "{" else t for t in ordinary), *unusual]
     frame = spark.createDataFrame(list(enumerate(texts)), "n INT, value STRING").orderBy("n")
     found = [row[0] for row in frame.select(F.col("value").rlike(rawlogs._ORDINARY_PIECE)).collect()]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
 
 from techco import tables as tables_module
@@ -101,11 +104,25 @@ def test_other_columns_are_refused(tables: Tables, sail: SparkSession) -> None:
     for wrong in (
         frame.withColumn("extra", frame.log_id),
         frame.drop("action"),
+        frame.drop("event_date"),
         frame.withColumn("quantity", frame.quantity.cast("string")),
         frame.select("event_time", "log_id", "event_date", "customer_id", "product_id", "action", "quantity"),
     ):
         with pytest.raises(TableError, match="Expected exactly: log_id LONG"):
             tables.replace_period("web_logs", wrong, AUGUST, "run")
+
+
+def test_other_columns_of_a_snapshot_are_refused(tables: Tables, sail: SparkSession) -> None:
+    ddl = "product_id LONG, product_name STRING, category STRING, price DOUBLE"
+    with pytest.raises(TableError, match=r"price double\. Expected exactly: product_id LONG"):
+        tables.replace_all("products", sail.createDataFrame([(1, "Lamp", "Home", 10.1)], ddl), "run")
+    assert not tables.exists("products")
+
+
+def test_both_ends_of_a_period_are_read(tables: Tables, sail: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(sail, *[(f"2023-08-0{day}", day) for day in range(1, 6)]), AUGUST, "run")
+    found = tables.read_period("web_logs", Period.parse("2023-08-02..2023-08-04")).collect()
+    assert sorted(row.log_id for row in found) == [2, 3, 4]
 
 
 def test_a_table_of_another_make_is_left_alone(tables: Tables, sail: SparkSession, storage: Storage) -> None:
@@ -130,6 +147,26 @@ def test_rows_without_a_day_are_replaced_where_they_are_allowed(tables: Tables, 
     assert tables.read_period("quarantine", AUGUST).count() == 1
 
 
+def test_rows_without_a_day_are_written_once_when_days_are_cut_into_chunks(
+    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 1)
+    days = [None, date(2023, 8, 1), date(2023, 8, 2), date(2023, 8, 3)]
+    frame = sail.createDataFrame([(day, "web_logs", "r", str(day), "run") for day in days], QUARANTINE.schema)
+    tables.replace_period("quarantine", frame, AUGUST, "run")
+    assert sorted(row.raw for row in tables.read("quarantine").collect()) == sorted(map(str, days))
+
+
+def test_writing_nothing_over_nothing_makes_no_commit(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+    tables.replace_period("web_logs", logs(sail), AUGUST, "run")
+    assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 0
+
+
+def test_a_commit_names_its_run(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run-7")
+    assert DeltaTable(str(storage.path("tables/web_logs"))).history(1)[0]["run_id"] == "run-7"
+
+
 def test_a_snapshot_is_replaced_as_a_whole(tables: Tables, sail: SparkSession) -> None:
     for name in ("old", "new"):
         frame = sail.createDataFrame([(1, name, None, None)], PRODUCTS.schema)
@@ -145,8 +182,11 @@ def test_chunks_of_days_make_one_commit(
     tables.replace_period("web_logs", frame, AUGUST, "run")
     assert tables.read("web_logs").count() == frame.count()
     assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 1
-    chunks = {path.parent.parent.name for path in storage.path("tables/web_logs").rglob("*.parquet")}
-    assert len(chunks) > 1
+    rows: Counter[str] = Counter()
+    for path in storage.path("tables/web_logs").rglob("*.parquet"):
+        rows[path.parent.parent.name] += pq.read_metadata(path).num_rows
+    assert len(rows) > 1
+    assert max(rows.values()) == 3  # one day alone has that many
 
 
 def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: SparkSession, storage: Storage) -> None:
@@ -213,6 +253,58 @@ def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
     assert len(list(storage.path("tables/web_logs").rglob("*.parquet"))) == 1
 
 
-def test_a_missing_table_names_the_step_that_makes_it(tables: Tables) -> None:
-    with pytest.raises(TableError, match="--steps join"):
-        tables.read("full_data")
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("full_data", "join"), ("product_sales", "join"), ("web_logs", "ingest"), ("customers", "ingest")],
+)
+def test_a_missing_table_names_the_step_that_makes_it(tables: Tables, name: str, step: str) -> None:
+    with pytest.raises(TableError, match=f"No table {name} .*--steps {step}"):
+        tables.read(name)
+
+
+def test_an_interrupt_right_after_the_commit_leaves_the_new_rows(
+    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    real = DeltaTable.create_write_transaction
+
+    def interrupted(self: DeltaTable, *args: object, **options: object) -> None:
+        real(self, *args, **options)  # type: ignore[arg-type]
+        raise KeyboardInterrupt  # Python handles a signal when the call returns
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 2)]
+
+
+def test_a_table_that_another_writer_makes_at_the_same_moment_is_used(
+    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = DeltaTable.create
+
+    def overtaken(*args: object, **options: object) -> None:
+        real(*args, **options)  # type: ignore[arg-type]
+        raise CommitFailedError("Protocol changed since last commit")
+
+    monkeypatch.setattr(DeltaTable, "create", overtaken)
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 1)]
+
+
+def test_a_table_whose_maker_died_before_its_first_commit_is_made_again(
+    tables: Tables, sail: SparkSession, storage: Storage
+) -> None:
+    storage.path("tables/web_logs/_delta_log").mkdir(parents=True)
+    assert not tables.exists("web_logs")
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 1)]
+
+
+def test_a_table_that_is_not_kept_by_day_is_left_alone(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+    folder = storage.path("tables/web_logs")
+    folder.mkdir(parents=True)
+    DeltaTable.create(str(folder), Schema.from_json(WEB_LOGS.schema.json()))
+    with pytest.raises(TableError, match="Move the table away"):
+        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    assert tables.read("web_logs").count() == 0
