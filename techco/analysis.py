@@ -7,18 +7,19 @@ gives the same cents, and every sum by category, product, day or customer is the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from techco import join
-from techco.display import Column, Figures, Table
+from techco.display import Column, Figures, Table, Value
 from techco.shop import Shop
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row
 
 TOP = 1000
 
@@ -126,18 +127,20 @@ def unknown_customers(full_data: DataFrame, customers: DataFrame) -> DataFrame:
 class Summary:
     """The figures of a period that are not an answer to one of the six questions.
 
-    `total_sales` is exact to the cent; `buyers` counts the customers that bought a known product.
+    `total_sales` is exact to the cent; `buyers` counts the customers that bought a known product; `before` holds the
+    key figures of the period of the same length before, null where there is no log of it.
     """
 
     total_sales: Decimal
     buyers: int
     key_figures: Figures
+    before: Figures
     data_quality: Figures
     days_without_data: Table
 
 
 def summarize(shop: Shop) -> Summary:
-    """Compute the key figures and what the reader should know about the data.
+    """Compute the key figures, those of the period before, and what the reader should know about the data.
 
     Raises
     ------
@@ -146,17 +149,8 @@ def summarize(shop: Shop) -> Summary:
     """
     logs = shop.full_data
     row = totals(logs).collect()[0]
-    viewers, converted = conversion(logs).collect()[0]
-    days = {day for (day,) in logs.select("event_date").distinct().collect()}
+    days = _days(logs)
     missing = [[day] for day in shop.period if day not in days]
-    key_figures = {
-        "total_sales": f"{row.total_sales:.2f}",
-        "purchases": row.purchases,
-        "average_order": _ratio(row.total_sales, row.sold, "0.01"),
-        "unique_customers": row.unique_customers,
-        "logs": row.logs,
-        "conversion": _ratio(Decimal(100 * converted), viewers, "0.1"),
-    }
     data_quality = {
         "logs_unknown_product": row.logs_unknown_product,
         "purchases_unknown_product": row.purchases_unknown_product,
@@ -166,10 +160,41 @@ def summarize(shop: Shop) -> Summary:
     return Summary(
         row.total_sales,
         row.buyers,
-        Figures("key_figures", key_figures, "Key figures"),
+        Figures("key_figures", _key_figures(logs, row), "Key figures"),
+        _before(shop),
         Figures("data_quality", data_quality, "Data quality"),
         Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without data"),
     )
+
+
+def _key_figures(logs: DataFrame, row: Row) -> dict[str, Value]:
+    viewers, converted = conversion(logs).collect()[0]
+    return {
+        "total_sales": f"{row.total_sales:.2f}",
+        "purchases": row.purchases,
+        "average_order": _ratio(row.total_sales, row.sold, "0.01"),
+        "unique_customers": row.unique_customers,
+        "logs": row.logs,
+        "conversion": _ratio(Decimal(100 * converted), viewers, "0.1"),
+    }
+
+
+def _before(shop: Shop) -> Figures:
+    """The key figures of the period before; without any log of it, its days only, if the calendar has them."""
+    period = shop.period.before()
+    values: dict[str, Value] = {}
+    if period:
+        values = {"start_date": str(period.first), "end_date": str(period.last), "days": period.days}
+        logs = shop.tables.read_period("full_data", period)
+        row = totals(logs).collect()[0]
+        values["days_with_data"] = len(_days(logs)) if row.logs else 0
+        if row.logs:
+            values |= _key_figures(logs, row)
+    return Figures("key_figures_before", values, "The period before")
+
+
+def _days(logs: DataFrame) -> set[date]:
+    return {day for (day,) in logs.select("event_date").distinct().collect()}
 
 
 def period_logs(shop: Shop) -> DataFrame:

@@ -15,7 +15,7 @@ LOG_FIELDS = ("event_time", "customer_id", "product_id", "action", "quantity")
 _LONG = r"^[+-]?[0-9]{1,19}(\.0+)?\z"  # 2.0 is an integer too, as in JSON Schema: spreadsheets and pandas write it
 _TIMESTAMP = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[ Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?"
-    r"[ ]*(?:[Zz]|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?\z"
+    r"[ ]*(?:[Zz]|UTC|GMT|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?\z"
 )
 _PRICE = r"^[0-9]+(\.[0-9]*)?\z"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -31,9 +30,10 @@ _EXAMPLE_CHARS = 200
 
 @dataclass
 class Counts:
-    """What became of the records of one source; they add up."""
+    """What became of the records of one source; `read` is counted apart from the parts it must be the sum of."""
 
     source: str
+    read: int
     accepted: int = 0
     duplicates: int = 0
     outside_period: int = 0
@@ -45,9 +45,9 @@ class Counts:
         return sum(self.reasons.values())
 
     @property
-    def read(self) -> int:
-        """All records."""
-        return self.accepted + self.duplicates + self.quarantined + self.outside_period
+    def add_up(self) -> bool:
+        """Whether every record read is accounted for."""
+        return self.read == self.accepted + self.duplicates + self.quarantined + self.outside_period
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def ingest(shop: Shop) -> Ingested:
         shop.tables.replace_all("products", products.accepted, shop.run_id)
         shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
         shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
-        _check_sums(shop, sources)
+        _check_sums(shop, sources, refused)
         shop.make_views()
         return _ingested([*log_files, customer_file, product_file], sources, refused)
 
@@ -115,14 +115,13 @@ def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
     records = LogReader(shop.storage, scratch).read(files)
     judged = clean.judge_logs(records, shop.period)
     judged = scratch.put(judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw"))))
-    counts = Counts("web_logs")
+    counts = Counts("web_logs", judged.count())
     for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
         if is_outside:
             counts.outside_period += count
         elif reason is not None:
             counts.reasons[reason] = count
-    total = judged.count()
-    if total and counts.reasons.get(LogReason.NOT_JSON) == total:
+    if counts.read and counts.reasons.get(LogReason.NOT_JSON) == counts.read:
         names = ", ".join(file.name for file in files[:3])
         raise RawFileError(
             f"Nothing in {names} is a JSON object. Expected one JSON array of objects, or one object per line."
@@ -133,7 +132,7 @@ def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
 
 def _judge_snapshot(source: str, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:
     judged = scratch.put(judged)
-    counts = Counts(source)
+    counts = Counts(source, judged.count())
     for reason, count in judged.groupBy("reason").count().collect():
         if reason is not None:
             counts.reasons[reason] = count
@@ -160,7 +159,7 @@ def _without_duplicates(
     counts.duplicates = marked.where("is_duplicate").count()
     if lost := losers.count():
         counts.reasons[conflict] = lost
-    counts.accepted = good.count() - counts.duplicates - lost
+    counts.accepted = unique.count() + kept.count()
     return Judged(counts, unique.unionByName(kept), refused.unionByName(losers))
 
 
@@ -180,18 +179,24 @@ def _refused(sources: list[Judged], run_id: str) -> DataFrame:
     return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.schema.names)
 
 
-def _check_sums(shop: Shop, sources: list[Judged]) -> None:
-    """Count the tables as a reader finds them: nothing may be lost or doubled between raw file and table."""
-    count: dict[str, Callable[[], int]] = {
-        name: shop.table(name).count for name in ("customers", "products", "web_logs")
-    }
+def _check_sums(shop: Shop, sources: list[Judged], refused: DataFrame) -> None:
+    """Count again, in what was put aside and in the tables: nothing may be lost or doubled on the way."""
     for source in sources:
-        found = count[source.counts.source]()
-        if found != source.counts.accepted:
+        if not source.counts.add_up:
             raise TableError(
-                f"The table {source.counts.source} holds {found:,} records of the period, but "
-                f"{source.counts.accepted:,} were accepted. If another run wrote the same "
-                "period at this moment, run again; else report this."
+                f"The records of {source.counts.source} do not add up: {source.counts}. Please report this."
+            )
+    quarantined = sum(source.counts.quarantined for source in sources)
+    if (rows := refused.count()) != quarantined:
+        raise TableError(f"{quarantined:,} records were refused, but {rows:,} kept for quarantine. Please report this.")
+    expected = {source.counts.source: source.counts.accepted for source in sources}
+    # Rows without a day belong to no period: a run of another one may have replaced them at this moment.
+    expected["quarantine"] = refused.where("event_date IS NOT NULL").count()
+    for table, count in expected.items():
+        if (found := shop.table(table).count()) != count:
+            raise TableError(
+                f"The table {table} holds {found:,} records of the period, but {count:,} were written. "
+                "If another run wrote the same period at this moment, run again; else report this."
             )
 
 

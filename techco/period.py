@@ -48,6 +48,13 @@ class Period:
         """Number of days, at least 1."""
         return (self.last - self.first).days + 1
 
+    def before(self) -> Period | None:
+        """The period of the same length that ends the day before this one; None before the calendar's first day."""
+        try:
+            return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
+        except OverflowError:
+            return None
+
     def __contains__(self, day: object) -> bool:
         return isinstance(day, date) and self.first <= day <= self.last
 

@@ -11,6 +11,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from techco.display import Column, ColumnKind, Finding, Table, Value, format_val
 from techco.pages import Entry, Link, page, table_view
 from techco.payloads import Collection
 from techco.record import STEPS, RunRecord
-from techco.wording import MONTHS, duration, listed, plural, span
+from techco.wording import MONTHS, change, duration, listed, plural, span
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SHORT_TITLES = {
@@ -68,6 +69,7 @@ def run_page(record: RunRecord, shown: Collection) -> str:
         run=run,
         error=_failure(record),
         figures=figures,
+        compared=_compared(shown) if figures else "",
         findings=findings,
         quality=quality,
         steps=[_step(step.name, record) for step in record.steps],
@@ -162,7 +164,7 @@ def _failure(record: RunRecord) -> dict[str, str] | None:
 
 
 def _key_figures(shown: Collection) -> list[dict[str, str]]:
-    values = shown.figures("joined") | shown.figures("key_figures")
+    values, before = shown.figures("joined") | shown.figures("key_figures"), shown.figures("key_figures_before")
     tiles = []
     for name, (label, kind) in _KEY_FIGURES.items():
         if name not in values:
@@ -171,8 +173,33 @@ def _key_figures(shown: Collection) -> list[dict[str, str]]:
         known = values[name] is not None
         if name == "conversion" and known:
             text = text.removesuffix("%").rstrip() + " %"
-        tiles.append({"label": label, "value": text, "note": _NOTES.get(name, "") if known else "no data"})
+        note = _NOTES.get(name, "") if known else "no data"
+        tiles.append({"label": label, "value": text, "note": note, "change": _change(name, values, before)})
     return tiles
+
+
+def _change(name: str, values: Mapping[str, Value], before: Mapping[str, Value]) -> str:
+    """How a key figure has changed against the period before; empty where either is unknown."""
+    now, then = values.get(name), before.get(name)
+    if now is None or then is None:
+        return ""
+    if name == "conversion":  # a percentage of a percentage would be misread
+        points = Decimal(now) - Decimal(then)
+        return f"{points:+} points".replace("-", "−") if points else "unchanged"
+    return change(Decimal(now), Decimal(then))
+
+
+def _compared(shown: Collection) -> str:
+    """What the key figures are compared with; empty if the notebook does not say."""
+    before = shown.figures("key_figures_before")
+    if "start_date" not in before:
+        return ""
+    words = span(*(datetime.date.fromisoformat(str(before[end])) for end in ("start_date", "end_date")))
+    with_data, days = before.get("days_with_data"), before.get("days")
+    if not with_data:
+        return f"No earlier data: there are no logs of {words} to compare with."
+    partly = f", of which only {with_data} of {days} days have data" if with_data != days else ""
+    return f"Changes are against {words}{partly}."
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

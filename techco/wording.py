@@ -56,6 +56,22 @@ def share(part: int | Decimal, whole: int | Decimal) -> str:
     return "over 99 %" if rounded == 100 and part != whole else f"{rounded} %"
 
 
+def change(now: Decimal, before: Decimal) -> str:
+    """How a figure has changed, in words: `+12 %`, `−3.4 %`, `4.2 times as much`, `unchanged`, `was 0`."""
+    if now == before:
+        return "unchanged"
+    if not before:
+        return "was 0"
+    with localcontext(_WIDE):
+        ratio, per_cent = now / before, 100 * abs(now - before) / before
+        if ratio >= 3:
+            return f"{ratio.quantize(Decimal('0.1') if ratio < 10 else Decimal(1)):,} times as much"
+        if per_cent < Decimal("0.1"):
+            return "almost unchanged"
+        shown = per_cent.quantize(Decimal("0.1") if per_cent < Decimal("9.95") else Decimal(1))
+    return f"{'+' if now > before else '−'}{f'{shown:f}'.removesuffix('.0')} %"
+
+
 def one_in(part: int, whole: int) -> str:
     """A small share as a ratio: `one action in ten`, `about one action in 1,200`."""
     ratio = whole / part

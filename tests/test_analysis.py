@@ -238,3 +238,34 @@ def test_a_summary_of_nothing_divides_by_nothing(shop: Shop) -> None:
         "conversion": None,
     }  # fmt: skip
     assert summary.data_quality.values["days_without_data"] == 3
+
+
+def test_a_summary_holds_the_key_figures_of_the_period_before(shop: Shop) -> None:
+    earlier = Shop(shop.storage, Period.parse("2023-07-29..2023-07-31"), shop.spark, "run-0")
+    days = ("2023-07-28", "2023-07-29", "2023-07-31", "2023-08-01")
+    write_shop(shop.storage, [log(n, day=day, action="purchase", quantity=n + 1) for n, day in enumerate(days)])
+    for one in (earlier, shop):
+        ingest(one)
+        join(one)
+    before = analysis.summarize(shop).before.values
+    assert {name: before[name] for name in ("start_date", "end_date", "days", "days_with_data")} == {
+        "start_date": "2023-07-29", "end_date": "2023-07-31", "days": 3, "days_with_data": 2,
+    }  # fmt: skip
+    assert (before["logs"], before["total_sales"]) == (2, "50.50")
+
+
+def test_a_summary_without_earlier_logs_has_no_earlier_figures(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1)])
+    ingest(shop)
+    join(shop)
+    before = analysis.summarize(shop).before.values
+    assert before["days_with_data"] == 0
+    assert "total_sales" not in before
+
+
+def test_before_the_first_day_of_the_calendar_there_is_nothing(shop: Shop) -> None:
+    first = Shop(shop.storage, Period.parse("0001-01-01"), shop.spark, "run-1")
+    write_shop(shop.storage, [log(1, day="0001-01-01")])
+    ingest(first)
+    join(first)
+    assert analysis.summarize(first).before.values == {}

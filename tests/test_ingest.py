@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from techco import clean
 from techco import ingest as ingest_module
@@ -21,6 +22,7 @@ from techco.period import Period
 from techco.reasons import CustomerReason, LogReason, ProductReason
 from techco.shop import Shop
 from techco.storage import Storage
+from techco.tables import Tables
 from tests.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
 AUGUST = Period.parse("2023-08")
@@ -216,16 +218,43 @@ def test_a_bad_file_leaves_all_tables_as_they_were(shop: Shop, name: str, conten
     assert sorted(path.name for path in Path(shop.storage.tables()).rglob("*.json")) == versions
 
 
-def test_sums_that_do_not_agree_are_an_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_shop(shop.storage, [log(1), log(2)])
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("accepted", "web_logs holds 1 records of the period, but 2 were written"),
+        ("refused", "1 records were refused, but 0 kept for quarantine"),
+        ("counted", "The records of web_logs do not add up"),
+    ],
+)
+def test_sums_that_do_not_agree_are_an_error(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, lost: str, words: str
+) -> None:
+    write_shop(shop.storage, [log(1), log(2), log(3, action="?", quantity=0)])
     real = ingest_module._judge_logs
 
     def lose_one(*args: Any) -> ingest_module.Judged:
         judged = real(*args)
-        return ingest_module.Judged(judged.counts, judged.accepted.where("log_id = 1"), judged.refused)
+        if lost == "accepted":
+            return replace(judged, accepted=judged.accepted.where("log_id = 1"))
+        if lost == "refused":
+            return replace(judged, refused=judged.refused.limit(0))
+        judged.counts.read += 1
+        return judged
 
     monkeypatch.setattr(ingest_module, "_judge_logs", lose_one)
-    with pytest.raises(TableError, match=r"web_logs holds 1 records of the period, but 2 were accepted"):
+    with pytest.raises(TableError, match=words):
+        ingest(shop)
+
+
+def test_a_quarantine_that_lost_a_row_is_an_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shop(shop.storage, [log(1, action="?", quantity=0)])
+    real = Tables.replace_period
+
+    def lose_all(self: Tables, name: str, frame: DataFrame, *args: Any) -> None:
+        real(self, name, frame.limit(0), *args)
+
+    monkeypatch.setattr(Tables, "replace_period", lose_all)
+    with pytest.raises(TableError, match="quarantine holds 0 records of the period, but 1 were written"):
         ingest(shop)
 
 

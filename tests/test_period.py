@@ -55,3 +55,9 @@ def test_both_ends_are_inside() -> None:
     period = Period.parse("2023-08-01..2023-08-03")
     assert [day in period for day in (date(2023, 7, 31), *period, date(2023, 8, 4))] == [False, True, True, True, False]
     assert (period.days, str(period)) == (3, "2023-08-01..2023-08-03")
+
+
+def test_the_period_before_is_as_long_and_ends_the_day_before() -> None:
+    assert str(Period.parse("2024-03").before()) == "2024-01-30..2024-02-29"
+    assert str(Period.parse("2023-08-01").before()) == "2023-07-31..2023-07-31"
+    assert Period.parse("0001").before() is None

@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from techco import findings, report
 from techco.csv_file import to_csv
-from techco.display import Column, Figures, Finding, Shown, Table
+from techco.display import Column, Figures, Finding, Shown, Table, Value
 from techco.errors import TechcoError
 from techco.record import RunError, RunRecord, Status, StepRecord
 
@@ -573,3 +573,33 @@ def test_an_unreadable_record_is_listed_as_such(out: Path, text: str) -> None:
 def test_the_catalogue_of_an_empty_folder_says_how_to_start(out: Path) -> None:
     report.render_catalogue(out)
     assert "No runs yet. Make the first one: techco run" in catalogue(out).text
+
+
+EARLIER: dict[str, Value] = {
+    "start_date": "2023-07-01", "end_date": "2023-07-31", "days": 31, "days_with_data": 31, "total_sales": "10.00",
+    "purchases": 3, "average_order": None, "unique_customers": 0, "logs": 100, "conversion": "13.3",
+}  # fmt: skip
+
+
+def index_with(out: Path, before: dict[str, Value]) -> str:
+    record = make_record([step(out, "analysis", [*analysis(), Figures("key_figures_before", before)])])
+    report.render(record, out)
+    return (out / "reports" / RUN / "index.html").read_text(encoding="utf-8")
+
+
+def test_key_figures_show_their_change_against_the_period_before(out: Path) -> None:
+    page = index_with(out, EARLIER)
+    changes = re.findall(r'<dd class="note change">(.*?)</dd>', page)
+    assert changes == ["+25 %", "unchanged", "was 0", "−10 %", "−1.0 points"]
+    assert "Changes are against 1 to 31 July 2023." in page
+
+
+def test_earlier_data_of_some_days_only_is_said(out: Path) -> None:
+    assert "of which only 12 of 31 days have data" in index_with(out, {**EARLIER, "days_with_data": 12})
+
+
+def test_without_earlier_data_no_change_is_made_up(out: Path) -> None:
+    days = {name: EARLIER[name] for name in ("start_date", "end_date", "days")}
+    page = index_with(out, {**days, "days_with_data": 0})
+    assert "No earlier data: there are no logs of 1 to 31 July 2023 to compare with." in page
+    assert 'class="note change"' not in page

@@ -1,0 +1,46 @@
+"""Documents that cannot drift from the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import techco
+from techco import contract
+from techco.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in Path(techco.__file__).parent.glob("[!_]*.py")))
+def test_every_module_is_in_the_guide(module: str) -> None:
+    assert f"`{module}`" in GUIDE
+
+
+def test_the_guide_names_no_module_that_is_gone() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", GUIDE, re.MULTILINE)
+    for name in re.findall(r"`([^`]+)`", " ".join(rows)):
+        package = ROOT / "techco" / name
+        assert package.with_suffix(".py").is_file() or package.is_dir() or (ROOT / name).is_dir(), name
+
+
+def test_the_readme_names_every_table_and_setting() -> None:
+    for name in (*contract.TABLES, *(f"TECHCO_{field.upper()}" for field in Settings.model_fields)):
+        assert f"`{name}`" in README, name
+
+
+def test_links_in_documents_resolve() -> None:
+    for document in (README, GUIDE):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document):
+            assert (ROOT / target).exists(), target
+
+
+def test_the_environment_lists_no_dependency_of_its_own() -> None:
+    environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    names = re.findall(r"^ +- ([a-z]+)", environment, re.MULTILINE)
+    assert sorted(names) == ["conda", "nodejs", "openjdk", "pip", "pip", "python"]
+    assert "- -e ." in environment
