@@ -8,6 +8,7 @@ values: money is a string such as `"1234.50"`, a day is `YYYY-MM-DD`, unknown is
 
 from __future__ import annotations
 
+import base64
 import datetime
 import html
 import re
@@ -49,8 +50,12 @@ class Shown:
         """The HTML shown in the notebook; all data in it is escaped."""
         raise NotImplementedError
 
+    def notebook_html(self) -> str:
+        """The HTML that is saved in the notebook."""
+        return self.to_html()
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        return {"text/plain": repr(self), "text/html": self.to_html(), MIME: self.payload()}
+        return {"text/plain": repr(self), "text/html": self.notebook_html(), MIME: self.payload()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,8 +151,18 @@ class Finding(Shown):
 
     def to_html(self) -> str:
         """Sentence, plot and the first rows of the table, if it has any."""
+        return self._html(self.svg)
+
+    def notebook_html(self) -> str:
+        """The same with the plot as an image: JupyterLab removes inline SVG from a notebook that it did not run."""
+        if not self.svg:
+            return self._html("")
+        image = base64.b64encode(_standalone(self.svg).encode()).decode("ascii")
+        return self._html(f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{image}">')
+
+    def _html(self, plot: str) -> str:
         table = self.table.to_html() if self.table.rows else ""
-        return f"<p><strong>{html.escape(self.sentence)}</strong></p>{self.svg}{table}"
+        return f"<p><strong>{html.escape(self.sentence)}</strong></p>{plot}{table}"
 
     def __repr__(self) -> str:
         return f"{self.sentence}\n{self.table!r}"
@@ -195,6 +210,14 @@ class Figures(Shown):
 
     def __repr__(self) -> str:
         return repr(self._table())
+
+
+def _standalone(svg: str) -> str:
+    """An inline SVG as a file of its own: an image knows nothing of the colours of the page around it."""
+    svg = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    svg = re.sub(r"(<svg [^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', svg, count=1)
+    svg = svg.replace("currentColor", "#1b1f27")
+    return re.sub(r"var\([\w-]+, ?([^)]*)\)", r"\1", svg)
 
 
 def to_json(value: object) -> Value:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import html
 import re
 import threading
 from decimal import Decimal
@@ -312,3 +314,17 @@ def test_days_without_logs_break_the_line() -> None:
         return sum(path.get("d", "").count("M ") for path in paths)
 
     assert (strokes(whole), strokes(broken)) == (1, 2)
+
+
+def test_in_a_notebook_the_plot_is_an_image_that_stands_alone() -> None:
+    finding = findings.action_frequency(frame("action count", ("<b>view", 3), ("purchase", 1)))
+    saved = finding._repr_mimebundle_()["text/html"]
+    assert "<svg" not in saved  # JupyterLab would leave only its words
+    image = re.search(r'<img alt="(.*?)" src="data:image/svg\+xml;base64,(.*?)">', saved)
+    assert image is not None
+    root = ElementTree.fromstring(base64.b64decode(image[2]))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    text = ElementTree.tostring(root, encoding="unicode")
+    assert "currentColor" not in text
+    assert "var(" not in text
+    assert html.unescape(image[1]) == finding.alt
