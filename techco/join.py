@@ -69,8 +69,9 @@ def join(shop: Shop) -> Figures:
         When web_logs, customers or products are not there yet, or the result has not each log exactly once.
     """
     prepare(shop)
-    logs_per_day = count_per_day(shop.web_logs)
-    joined = full_data(shop.web_logs, shop.customers, shop.products)
+    logs = shop.web_logs
+    logs_per_day = count_per_day(logs)
+    joined = full_data(logs, shop.customers, shop.products)
     shop.tables.replace_period("full_data", joined, shop.period, shop.run_id, logs_per_day)
     shop.tables.replace_period("product_sales", product_sales(shop.full_data), shop.period, shop.run_id)
     shop.make_views()

@@ -65,7 +65,7 @@ class Tables:
         return DeltaTable.is_deltatable(str(self._folder(name)))
 
     def read(self, name: str) -> DataFrame:
-        """Read a table as its last commit left it.
+        """Read a table as its last commit has left it; later commits do not change what is returned.
 
         Raises
         ------
@@ -77,7 +77,12 @@ class Tables:
             raise TableError(
                 f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
             )
-        return self.spark.read.format("delta").load(self.storage.engine_path(f"tables/{name}"))
+        from deltalake import DeltaTable
+
+        # A frame is computed at each use: without a version, two uses could see two states of a table.
+        version = DeltaTable(str(self._folder(name))).version()
+        reader = self.spark.read.format("delta").option("versionAsOf", version)
+        return reader.load(self.storage.engine_path(f"tables/{name}"))
 
     def read_period(self, name: str, period: Period) -> DataFrame:
         """Read the days of a period, both ends included, from a table by day."""

@@ -49,6 +49,14 @@ def test_a_period_is_replaced_and_its_neighbours_stay(tables: Tables, sail: Spar
     assert ids(tables) == [("2023-08-01", 1), ("2023-08-02", 20), ("2023-08-04", 4)]
 
 
+def test_what_has_been_read_stays_as_it_was_when_others_write(tables: Tables, sail: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    before = tables.read("web_logs")
+    tables.replace_period("web_logs", logs(sail, ("2023-08-02", 2), ("2023-08-03", 3)), AUGUST, "other")
+    assert [row.log_id for row in before.collect()] == [1]
+    assert ids(tables) == [("2023-08-02", 2), ("2023-08-03", 3)]
+
+
 def test_an_empty_frame_empties_the_period(tables: Tables, sail: SparkSession) -> None:
     tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
     tables.replace_period("web_logs", logs(sail), Period.parse("2023-08-02"), "run")
