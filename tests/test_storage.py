@@ -56,6 +56,17 @@ def test_the_engine_gets_a_link_where_it_would_misread_the_path(storage: Storage
     assert Storage(str(plain)).engine_path("tables") == str(plain / "tables")
 
 
+def test_a_folder_of_links_that_others_may_write_is_not_trusted(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    links = tmp_path / "techco" / "links"
+    links.mkdir(parents=True)
+    links.chmod(0o777)
+    with pytest.raises(StorageError, match="can be written by others"):
+        storage.engine_path("tables")
+
+
 def test_the_sample_shop_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = open_storage("sample")
