@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from techco.access import Access
     from techco.period import Period
     from techco.shop import Shop, open_shop
 
 __version__ = "0.1.0"
-__all__ = ["Period", "Shop", "__version__", "open_shop"]
+__all__ = ["Access", "Period", "Shop", "__version__", "open_shop"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> object:
         from techco import shop
 
         return getattr(shop, name)
+    if name == "Access":
+        from techco.access import Access
+
+        return Access
     if name == "Period":
         from techco.period import Period
 

@@ -16,15 +16,31 @@ import typer
 
 from techco import __version__
 from techco.errors import ParameterError, TechcoError
+from techco.options import (
+    Account,
+    ContainerName,
+    Endpoint,
+    Json,
+    KeyVault,
+    Out,
+    Prefix,
+    Secret,
+    Storage,
+    chosen_access,
+    chosen_period,
+    chosen_storage,
+)
 from techco.period import Period, parse_day
+from techco.scrub import without_credentials
+from techco.storage import SAMPLE
 from techco.terminal import console, print_error, print_failure, print_json, print_runs, print_summary, survive_any_text
 
 if TYPE_CHECKING:
+    from techco.access import Access
     from techco.generate import SampleSpec
     from techco.run import RunRequest
     from techco.settings import Settings
 
-SAMPLE = "sample"
 SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
 ISSUES = "the project's issue tracker"
 _PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
@@ -38,11 +54,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
 def main() -> NoReturn:
@@ -98,7 +109,8 @@ def _techco(
 
     Start with [bold]techco run[/bold]: a report of the sample shop.
 
-    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES.
+    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, and for a storage
+    account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
     """
 
 
@@ -108,15 +120,16 @@ def _techco(
         "techco run\n\n"
         "techco run --storage ./shop --period 2023-08\n\n"
         "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
+        "techco run --storage abfss://data@myshop.dfs.core.windows.net/prefix --period 2023-08\n\n"
+        "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
+        "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
+        "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
     )
 )
 @_exit_codes()
 def run(
-    storage: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="The shop: the folder of the raw files.", show_default="a sample shop"),
-    ] = None,
+    storage: Storage = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")] = None,
     period: Annotated[
@@ -132,6 +145,12 @@ def run(
     out: Out = None,
     json: Json = False,
     progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")] = True,
+    account: Account = None,
+    container: ContainerName = None,
+    prefix: Prefix = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Run the notebooks for a storage and a period, and make the report.
 
@@ -140,7 +159,15 @@ def run(
     from techco.settings import load_settings
 
     settings = load_settings()
-    request = _request(settings, storage, _chosen_period(period, start, end), engine, steps, out)
+    request = _request(
+        settings,
+        chosen_storage(settings, storage, account, container, prefix),
+        chosen_period(period, start, end),
+        chosen_access(settings, key_vault, secret, endpoint),
+        engine,
+        steps,
+        out,
+    )
     from techco.progress import shown_on
     from techco.run import Interrupted
     from techco.run import run as run_steps
@@ -226,31 +253,20 @@ def _stop_as_for_ctrl_c() -> None:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
-def _chosen_period(period: str | None, start: str | None, end: str | None) -> Period | None:
-    """The period of the options, None when there are none of them."""
-    if period is not None and (start is not None or end is not None):
-        raise ParameterError("--period comes together with --from or --to. Give either --period, or --from and --to.")
-    if period is not None:
-        return Period.parse(period)
-    if start is None and end is None:
-        return None
-    if start is None or end is None:
-        given, missing = ("--from", "--to") if end is None else ("--to", "--from")
-        raise ParameterError(f"{given} is given without {missing}. Give both days; they may be the same.")
-    return Period(parse_day(start, "--from"), parse_day(end, "--to"))
-
-
 def _request(
-    settings: Settings, storage: str | None, period: Period | None, engine: str | None, steps: str, out: Path | None
+    settings: Settings,
+    storage: str,
+    period: Period | None,
+    access: Access,
+    engine: str | None,
+    steps: str,
+    out: Path | None,
 ) -> RunRequest:
     from techco.run import RunRequest
 
-    storage = storage if storage is not None else settings.storage or SAMPLE
-    if not storage.strip():
-        raise ParameterError(f"--storage is {storage!r}. Give the folder of the shop's raw files, for instance ./shop.")
     if period is None and storage != SAMPLE:
         raise ParameterError(
-            f"No period is given for the storage {storage}. "
+            f"No period is given for the storage {without_credentials(storage)}. "
             "Say which days: --period 2023-08, or --from 2023-08-01 --to 2023-08-31."
         )
     return RunRequest(
@@ -260,6 +276,7 @@ def _request(
         steps=tuple(step.strip() for step in steps.split(",")),
         out=out or settings.out,
         templates=settings.templates,
+        access=access,
     )
 
 

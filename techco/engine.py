@@ -17,6 +17,8 @@ from techco.errors import EngineError, ParameterError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from techco.storage import Storage
+
 ENGINES = ("sail",)
 
 # A notebook may stay open for a day between two cells; Sail's own limit is 15 minutes.
@@ -35,13 +37,15 @@ def check_engine(name: str) -> None:
         raise ParameterError(f"engine is {name!r}. Allowed: {', '.join(ENGINES)}.")
 
 
-def session(engine: str = "sail") -> SparkSession:
+def session(engine: str = "sail", storage: Storage | None = None) -> SparkSession:
     """Return the ready session of an engine; the first call starts it.
 
     Parameters
     ----------
     engine
         `sail`.
+    storage
+        What the session is for. One that needs a credential has a session of its own, which keeps it as it is now.
 
     Returns
     -------
@@ -58,7 +62,13 @@ def session(engine: str = "sail") -> SparkSession:
     """
     check_engine(engine)
     try:
-        return configure(_connect(_start_sail()))
+        port = _start_sail()
+        if storage is None or not (touch := storage.first_touch()):
+            return configure(_connect(port))
+        with storage.engine_environment():
+            spark = configure(_connect(port, new=True))
+            spark.read.text(touch).count()
+        return spark
     except (OSError, RuntimeError, ImportError) as error:
         raise EngineError(
             f"The engine sail did not start: {error}. Reinstall it: pip install --force-reinstall pysail."
@@ -89,12 +99,13 @@ def _start_sail() -> int:
 _servers: list[object] = []  # a server that is collected stops
 
 
-def _connect(port: int) -> SparkSession:
+def _connect(port: int, new: bool = False) -> SparkSession:
     from pyspark.sql import SparkSession
 
     on_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
-    spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
+    builder = SparkSession.builder.remote(f"sc://127.0.0.1:{port}")
+    spark = builder.create() if new else builder.getOrCreate()
     spark.sql("SELECT 1").collect()
     if on_main_thread:
         # With its first query Sail takes Ctrl-C for itself and dies of it, and the client then waits forever.

@@ -5,7 +5,8 @@
     TechcoError                 anything a user can mend; its text says what came, what is allowed and what to do next
     ├── ParameterError          a parameter, setting or option has a wrong value (also a ValueError)
     ├── StorageError            the storage is missing, unreadable or cannot be written
-    │   └── RawFileError        a raw file is missing, empty or not what its name says
+    │   ├── RawFileError        a raw file is missing, empty or not what its name says
+    │   └── CredentialError     there is no credential for the storage, or the storage or the Key Vault refuses it
     ├── EngineError             the engine could not start or is not reachable
     ├── TableError              a table is missing or does not have the columns of the contract
     │   ├── RowsOutsidePeriod   rows to be written lie outside the period they would replace
@@ -34,6 +35,10 @@ class StorageError(TechcoError):
 
 class RawFileError(StorageError):
     """Raised when a raw file is missing, empty, in an unreadable encoding or lacks a column."""
+
+
+class CredentialError(StorageError):
+    """Raised when there is no credential for a storage account, or one that is refused."""
 
 
 class EngineError(TechcoError):

@@ -207,7 +207,7 @@ def _ingested(files: list[RawFile], sources: list[Judged], refused: DataFrame) -
     by_source = [[c.source, *(getattr(c, part) for part in parts)] for c in counts]
     reasons = [[c.source, str(reason), n] for c in counts for reason, n in sorted(c.reasons.items())]
     return Ingested(
-        Table.of("raw_files", _columns("file", "bytes:integer", "modified"), map(_file_row, files), "Raw files"),
+        _raw_files(files),
         Figures("records", {part: getattr(logs, part) for part in parts}, "Web logs"),
         Table.of("records_by_source", _columns("source", *(f"{p}:integer" for p in parts)), by_source, "Records"),
         Table.of(
@@ -228,8 +228,12 @@ def _examples(refused: DataFrame) -> list[list[str]]:
     return [[row.source, row.reason, mask(row.raw)[:_EXAMPLE_CHARS]] for row in found]
 
 
-def _file_row(file: RawFile) -> list[object]:
-    return [file.name, file.size, f"{file.modified:%Y-%m-%d %H:%M:%S} UTC"]
+def _raw_files(files: list[RawFile]) -> Table:
+    """What was read, with the ETag of each file where the storage has such."""
+    columns = _columns("file", "bytes:integer", "modified", "etag")
+    rows = [[file.name, file.size, f"{file.modified:%Y-%m-%d %H:%M:%S} UTC", file.etag] for file in files]
+    shown = len(columns) if any(file.etag for file in files) else len(columns) - 1
+    return Table.of("raw_files", columns[:shown], [row[:shown] for row in rows], "Raw files")
 
 
 def _columns(*names: str) -> list[Column]:

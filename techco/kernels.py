@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,8 @@ class Kernel:
     ----------
     notebook
         The notebook that it will run.
+    variables
+        Environment variables of the kernel beside those of this process.
 
     Attributes
     ----------
@@ -38,7 +40,7 @@ class Kernel:
         The running `jupyter_client.AsyncKernelManager`.
     """
 
-    def __init__(self, notebook: Path) -> None:
+    def __init__(self, notebook: Path, variables: Mapping[str, str] | None = None) -> None:
         self._private = _private_folder()
         self.folder = Path(self._private.name)
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
@@ -49,7 +51,12 @@ class Kernel:
                 _wait(self.manager.start_kernel)(
                     stdout=log,
                     stderr=log,
-                    env={**os.environ, VARIABLE: import_statements(notebook), "TMPDIR": self._temporary.name},
+                    env={
+                        **os.environ,
+                        **(variables or {}),
+                        VARIABLE: import_statements(notebook),
+                        "TMPDIR": self._temporary.name,
+                    },
                     extra_arguments=["--IPKernelApp.extra_extensions=techco.warm"],
                 )
         except BaseException:
@@ -87,10 +94,12 @@ class Kernels:
     ----------
     notebooks
         In the order of their turns.
+    variables
+        Environment variables of every kernel beside those of this process.
     """
 
-    def __init__(self, notebooks: Iterable[Path]) -> None:
-        self._notebooks = deque(notebooks)
+    def __init__(self, notebooks: Iterable[Path], variables: Mapping[str, str] | None = None) -> None:
+        self._notebooks, self._variables = deque(notebooks), variables
         self._started: list[Kernel] = []
         self._ready: Kernel | None = None
 
@@ -105,7 +114,7 @@ class Kernels:
     def prepare(self) -> None:
         """Start the next kernel in advance, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
-            self._ready = Kernel(self._notebooks.popleft())
+            self._ready = Kernel(self._notebooks.popleft(), self._variables)
             self._started.append(self._ready)
 
     def __enter__(self) -> Self:

@@ -10,7 +10,6 @@ import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import quote
 
 from techco import rawtext
 from techco.errors import RawFileError
@@ -124,7 +123,7 @@ def _read_in_parallel(
     from pyspark.sql import functions as F
 
     value = F.col("value")
-    text = scratch.spark.read.option("lineSep", "\n").text("file://" + quote(str(storage.path(file.name))))
+    text = scratch.spark.read.option("lineSep", "\n").text(storage.engine_url(file.name))
     lines = text.select(F.trim(value, F.lit("\ufeff\r")).alias("value")).where(F.trim(value, F.lit(_BLANKS)) != "")
     is_header = value == ",".join(header)
     unusual = value.rlike(r'["\r\x{FFFD}]')

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from techco import rawjson, rawtext
 from techco.errors import RawFileError
@@ -144,7 +143,7 @@ class LogReader:
         return self.scratch.put_rows(rows, RECORDS_DDL)
 
     def _text(self, files: list[RawFile], separator: str) -> DataFrame:
-        paths = ["file://" + quote(str(self.storage.path(file.name))) for file in files]
+        paths = [self.storage.engine_url(file.name) for file in files]
         return self.scratch.spark.read.option("lineSep", separator).text(paths).select("value")
 
     def _nothing(self) -> DataFrame:

@@ -6,21 +6,24 @@ import threading
 import time
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from techco import notebooks
+from techco.access import Access
 from techco.errors import ParameterError, TechcoError
 from techco.history import RECORD, RUNS
 from techco.kernels import Kernels
 from techco.liveness import held
 from techco.period import Period
+from techco.places import open_storage
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
 from techco.record import STEPS, RunRecord, StepRecord
 from techco.reporting import REPORT, load_ahead, make_report, record_failure
-from techco.storage import Storage, open_storage
+from techco.settings import variables
+from techco.storage import Storage
 
 
 class Interrupted(KeyboardInterrupt):
@@ -40,7 +43,7 @@ class RunRequest:
     period
         The days whose logs count.
     storage
-        The shop: a local folder, or `sample`.
+        The shop: a local folder, the URL of a container, or `sample`.
     engine
         Where the PySpark code runs.
     steps
@@ -49,6 +52,8 @@ class RunRequest:
         Folder for `runs/` and `reports/`; made if missing.
     templates
         Folder of the notebooks; None takes the package's.
+    access
+        How a storage account is reached.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class RunRequest:
     steps: tuple[str, ...] = STEPS
     out: Path = Path()
     templates: Path | None = None
+    access: Access = field(default_factory=Access)
 
     def __post_init__(self) -> None:
         allowed = f"Allowed: {', '.join(STEPS)}, each once, with commas between."
@@ -80,7 +86,7 @@ class RunRequest:
     def command(self, storage: str) -> list[str]:
         """The words that repeat this run from any directory; `storage` without credentials."""
         words = ["techco", "run", "--storage", storage, "--from", str(self.period.first), "--to", str(self.period.last)]
-        words += ["--engine", self.engine, "--out", str(self.out.absolute())]
+        words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
         return words
@@ -137,7 +143,7 @@ def check(request: RunRequest) -> Storage:
     from techco.engine import check_engine
 
     check_engine(request.engine)
-    storage = open_storage(request.storage)
+    storage = open_storage(request.storage, request.access)
     _check_path("storage", storage.url)
     _check_path("out", str(request.out.absolute()))
     if set(request.steps) - {"analysis"}:  # analysis only reads
@@ -204,7 +210,7 @@ def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord
 
 
 def _execute_steps(request: RunRequest, record: RunRecord, run_dir: Path, progress: Progress) -> None:
-    with Kernels(request.template(step.name) for step in record.steps) as kernels:
+    with Kernels((request.template(step.name) for step in record.steps), variables(request.access)) as kernels:
         for step in record.steps:
             step.status = "running"
             record.save(run_dir / RECORD)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from techco.access import Access
 from techco.errors import ParameterError
 
 PREFIX = "TECHCO_"
@@ -25,6 +26,8 @@ class Settings(BaseSettings):
         Folder for runs and reports, as `--out`.
     templates
         Folder with the user's own `ingest.ipynb`, `join.ipynb` and `analysis.ipynb`; None takes the package's.
+    key_vault, secret, endpoint
+        How a storage account is reached, as `--key-vault`, `--secret` and `--endpoint`; see `Access`.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
@@ -33,6 +36,9 @@ class Settings(BaseSettings):
     engine: str = "sail"
     out: Path = Path()
     templates: Path | None = None
+    key_vault: str = ""
+    secret: str = ""
+    endpoint: str = ""
 
     @field_validator("engine")
     @classmethod
@@ -69,3 +75,21 @@ def load_settings() -> Settings:
             for fault in error.errors()
         )
         raise ParameterError("\n".join(faults)) from None
+
+
+def load_access() -> Access:
+    """How a storage account is reached, by the settings.
+
+    Raises
+    ------
+    ParameterError
+        When they do not fit together, or name what cannot be.
+    """
+    settings = load_settings()
+    return Access(settings.key_vault, settings.secret, settings.endpoint)
+
+
+def variables(access: Access) -> dict[str, str]:
+    """The environment variables by which another process has the same access."""
+    values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
+    return {f"{PREFIX}{name}": value for name, value in values.items()}

@@ -10,11 +10,14 @@ from techco.contract import TABLES
 from techco.display import Figures
 from techco.engine import check_engine, session
 from techco.period import Period
-from techco.storage import Storage, open_storage
+from techco.places import open_storage
+from techco.storage import Storage
 from techco.tables import Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from techco.access import Access
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,13 +98,16 @@ class Shop:
         return Figures("shop", {"storage": self.storage.url, "period": str(self.period), "tables": tables})
 
 
-def open_shop(storage: str, period: str | Period, *, engine: str = "sail", run_id: str = "") -> Shop:
+def open_shop(
+    storage: str, period: str | Period, *, engine: str = "sail", run_id: str = "", access: Access | None = None
+) -> Shop:
     """Open a shop for a period.
 
     Parameters
     ----------
     storage
-        A local folder, or `sample` for the sample shop, which is made when it is used first.
+        A local folder, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net[/PREFIX]`, or `sample` for the sample shop,
+        which is made when it is used first.
     period
         A `Period`, or text such as `2023`, `2023-Q3`, `2023-08`, `2023-W31`, `2023-08-02` or
         `2023-08-01..2023-08-15`, both ends included.
@@ -109,17 +115,21 @@ def open_shop(storage: str, period: str | Period, *, engine: str = "sail", run_i
         `sail`.
     run_id
         Recorded with quarantined records; empty for work by hand.
+    access
+        How to reach a storage account; None takes it from the settings. The engine keeps the credential that it finds
+        now: after an hour with an identity, open the shop again.
 
     Raises
     ------
     ParameterError
         When a value is not allowed; names what is.
     StorageError
-        When the storage does not exist or cannot be read.
+        When the storage does not exist or cannot be read, or there is no credential for it.
     """
     check_engine(engine)
     days = period if isinstance(period, Period) else Period.parse(period)
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
-    shop = Shop(open_storage(storage), days, session(engine), run_id)
+    place = open_storage(storage, access)
+    shop = Shop(place, days, session(engine, place), run_id)
     shop.make_views()
     return shop

@@ -1,42 +1,44 @@
-"""Knows where a shop's files are: finds the raw files, opens them, and names the tables' places.
+"""What every storage offers: where a shop's files are, which of them are raw files, and what an engine needs of them.
 
-A storage is one folder that holds a shop: the raw files at its root and the tables under `tables/`.
+A storage is one place that holds a shop: the raw files at its root and the tables under `tables/`. Its kinds are
+`techco.folder` and `techco.azure.container`; `techco.places` opens the one that a text names.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 import re
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date, datetime
 from typing import BinaryIO
 
-import platformdirs
-
-from techco.errors import ParameterError, RawFileError, StorageError
+from techco.errors import RawFileError
 from techco.period import Period
-from techco.sample_shop import sample_folder, sample_shop
 
+SAMPLE = "sample"
+"""The word that names the sample shop in the place of a storage."""
 CUSTOMERS = "customer_data.csv"
 PRODUCTS = "product_data.csv"
 LOGS = "web_logs.json"
 LOGS_FOLDER = "web_logs"
+TABLES_FOLDER = "tables"
 _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
-_PLAIN = re.compile(r"[A-Za-z0-9/_.-]+")
 _DATE_FOLDER = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/")
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One raw file: `name` relative to the storage with `/`, `size` in bytes, `modified` in UTC."""
+    """One raw file: `name` relative to the storage with `/`, `size` in bytes, `modified` in UTC.
+
+    `etag` changes whenever the content does; empty in a folder, which has none.
+    """
 
     name: str
     size: int
     modified: datetime
+    etag: str = ""
 
     @property
     def day(self) -> date | None:
@@ -49,62 +51,69 @@ class RawFile:
 
 
 @dataclass(frozen=True)
-class Storage:
-    """A folder that holds a shop; `url` is its absolute path."""
+class Storage(ABC):
+    """A place that holds a shop; `url` names it, without credentials. Names of files are relative to it, with `/`."""
 
     url: str
     is_sample: bool = False
 
-    def path(self, name: str) -> Path:
-        """Where a file or folder of this storage is."""
-        return Path(self.url) / name
-
-    def engine_path(self, name: str) -> str:
-        """Where the engine finds a file or folder of this storage.
-
-        Raises
-        ------
-        StorageError
-            When the path has characters that the engine cannot read and no link to it can be made.
-        """
-        return f"{_plain_path(self.url)}/{name}"
-
+    @abstractmethod
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading bytes.
+        """Open a file for reading bytes at any position.
 
         Raises
         ------
         StorageError
             When it cannot be opened.
         """
-        try:
-            return self.path(name).open("rb")
-        except OSError as error:
-            raise StorageError(f"{self.path(name)} cannot be read: {error.strerror}. Check its permissions.") from error
 
-    def tables(self) -> str:
-        """The folder of the tables."""
-        return str(self.path("tables"))
+    @abstractmethod
+    def find(self, name: str) -> RawFile | None:
+        """One file, None where there is none of that name."""
 
+    @abstractmethod
+    def files(self, folder: str) -> list[RawFile]:
+        """All files below a folder, sorted by name; names that begin with `.` or `_` are passed over, as Spark does."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The names at the root that do not begin with `.`, of files and folders, sorted."""
+
+    @abstractmethod
+    def remove(self, folder: str) -> None:
+        """Remove a folder with all that is in it; what cannot be removed stays, silently."""
+
+    @abstractmethod
     def check_writable(self) -> None:
-        """Make the tables' folder and try to write there.
+        """Try to write to the folder of the tables.
 
         Raises
         ------
         StorageError
             When that fails.
         """
-        probe = self.path("tables") / f".probe-{os.getpid()}"
-        try:
-            probe.parent.mkdir(exist_ok=True)
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise StorageError(
-                f"The storage {self.url} cannot be written: {error.strerror}. "
-                "Tables go to the folder tables/ in it. Grant write permission there, move away a file of that "
-                "name, or copy the raw files elsewhere."
-            ) from error
+
+    @abstractmethod
+    def engine_url(self, name: str) -> str:
+        """Where the engine reads a raw file, whatever characters are in its name."""
+
+    @abstractmethod
+    def engine_path(self, name: str) -> str:
+        """Where the engine and Delta Lake find a table, or a folder in it.
+
+        Raises
+        ------
+        StorageError
+            When the path has characters that the engine cannot read.
+        """
+
+    def first_touch(self) -> str:
+        """What an engine reads first, within `engine_environment`, so that it takes up a credential; empty for none."""
+        return ""
+
+    def engine_environment(self) -> AbstractContextManager[object]:
+        """In it, an engine or Delta Lake that touches the storage for the first time finds what it needs for that."""
+        return nullcontext()
 
     def raw_file(self, name: str) -> RawFile:
         """One raw file at the root.
@@ -114,12 +123,14 @@ class Storage:
         RawFileError
             When it is missing or empty.
         """
-        path = self.path(name)
-        if not path.is_file():
+        file = self.find(name)
+        if file is None:
             raise RawFileError(
                 f"No {name} in {self.url}. {self._found()} Make a sample to compare: techco generate ./shop"
             )
-        return _not_empty(self._describe(path), self.url)
+        if not file.size:
+            raise RawFileError(f"{name} in {self.url} is empty (0 bytes). Put the shop's file there and run again.")
+        return file
 
     def log_files(self, period: Period) -> list[RawFile]:
         """The files with web logs, sorted by name; those in `date=` folders outside the period are left out.
@@ -129,7 +140,8 @@ class Storage:
         RawFileError
             When there are none, when both forms are there, or when a file has an unknown suffix.
         """
-        forms = [name for name in (LOGS, LOGS + ".gz", LOGS_FOLDER) if self.path(name).exists()]
+        names = self.names()
+        forms = [name for name in (LOGS, LOGS + ".gz", LOGS_FOLDER) if name in names]
         if len(forms) > 1:
             raise RawFileError(
                 f"Both {' and '.join(forms)} in {self.url}: which one counts? Keep one, move the other away."
@@ -141,10 +153,12 @@ class Storage:
             )
         if forms != [LOGS_FOLDER]:
             return [self.raw_file(forms[0])]
-        files = [self._describe(path) for path in self._walk_logs()]
-        if not files or not any(file.size for file in files):
+        files = self.files(LOGS_FOLDER)
+        for file in files:
+            self._check_log_name(file.name)
+        if not any(file.size for file in files):
             raise RawFileError(
-                f"No logs in {self.path(LOGS_FOLDER)}/: put files named {', '.join(_LOG_SUFFIXES[:3])} (or .gz) there."
+                f"No logs in {self.url}/{LOGS_FOLDER}/: put files named {', '.join(_LOG_SUFFIXES[:3])} (or .gz) there."
             )
         return [file for file in files if file.size and (file.day is None or file.day in period)]
 
@@ -157,120 +171,23 @@ class Storage:
             Names the file.
         """
         for file in files:
-            path = self.path(file.name)
-            if not path.is_file() or self._describe(path) != file:
+            if self.find(file.name) != file:
                 raise RawFileError(f"{file.name} changed while it was read. Run again when it is complete.")
 
-    def _walk_logs(self) -> Iterator[Path]:
-        folder = self.path(LOGS_FOLDER)
-        for path in sorted(_files_below(folder)):
-            if not path.is_file():
-                raise RawFileError(f"{path} is not a file, or a link to nothing. Move it away or mend the link.")
-            if not path.name.lower().endswith(_LOG_SUFFIXES):
-                raise RawFileError(
-                    f"{path} is not a log file by its name. Allowed in {LOGS_FOLDER}/: {', '.join(_LOG_SUFFIXES)}. "
-                    "Move it away, or begin its name with _ to have it ignored."
-                )
-            yield path
-
-    def _describe(self, path: Path) -> RawFile:
-        stat = path.stat()
-        modified = datetime.fromtimestamp(stat.st_mtime, UTC).replace(microsecond=0)
-        return RawFile(path.relative_to(self.url).as_posix(), stat.st_size, modified)
+    def _check_log_name(self, name: str) -> None:
+        if not name.lower().endswith(_LOG_SUFFIXES):
+            raise RawFileError(
+                f"{self.url}/{name} is not a log file by its name. Allowed in {LOGS_FOLDER}/: "
+                f"{', '.join(_LOG_SUFFIXES)}. Move it away, or begin its name with _ to have it ignored."
+            )
 
     def _found(self) -> str:
-        names = sorted(path.name for path in Path(self.url).iterdir() if not path.name.startswith("."))
+        names = self.names()
         if not names:
-            return "The folder is empty."
+            return "It is empty."
         return f"Found: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}."
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """All files, behind links too; names that begin with `.` or `_` are passed over, as Spark does."""
-
-    def refuse(error: OSError) -> None:
-        raise StorageError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
-
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        yield from (Path(place) / name for name in names if not name.startswith((".", "_")))
-
-
-def _not_empty(file: RawFile, url: str) -> RawFile:
-    if not file.size:
-        raise RawFileError(f"{file.name} in {url} is empty (0 bytes). Put the shop's file there and run again.")
-    return file
-
-
-def open_storage(text: str) -> Storage:
-    """Find a storage.
-
-    Parameters
-    ----------
-    text
-        A local folder, or `sample` for the sample shop, which is made when it is used first.
-
-    Raises
-    ------
-    ParameterError
-        When the text is empty or has a URL scheme that is not known.
-    StorageError
-        When the folder does not exist or cannot be read.
-    """
-    if text == "sample":
-        return Storage(str(sample_shop()), is_sample=True)
-    if not isinstance(text, str) or not text.strip():
-        raise ParameterError(
-            f"storage is {text!r}. Give the folder that holds the shop's raw files, for instance ./shop."
-        )
-    scheme = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", text)  # two letters or more: C: is a drive
-    if scheme:
-        raise ParameterError(f"storage is {_without_query(text)!r}. Allowed: a local folder, or the word sample.")
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise StorageError(
-            f"The storage {folder} {what}. Give the folder that holds {CUSTOMERS}, {PRODUCTS} and {LOGS}."
-        )
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise StorageError(f"The storage {folder} cannot be read. Check its permissions.")
-    folder = folder.resolve()
-    return Storage(str(folder), is_sample=folder == sample_folder())
-
-
-def _plain_path(folder: str) -> str:
-    """The folder itself, or a link to it if engines would misread its path.
-
-    Sail takes `*`, `[` and `{` for patterns and then reads nothing, and finds no Delta table below a blank or a letter
-    outside of ASCII. The link lies in a folder of this user's, where nobody else can redirect it.
-    """
-    if _PLAIN.fullmatch(folder):
-        return folder
-    try:
-        link = _private_links() / hashlib.sha256(folder.encode()).hexdigest()[:20]
-        if not link.is_symlink():
-            with contextlib.suppress(FileExistsError):  # another process was quicker
-                link.symlink_to(folder, target_is_directory=True)
-    except OSError as error:
-        raise StorageError(
-            f"The storage {folder} has characters in its path that the engine cannot read, and no link to it can be "
-            f"made: {error}. Use a folder whose path has only letters, digits, '.', '_' and '-'."
-        ) from error
-    return str(link)
-
-
-def _private_links() -> Path:
-    """A folder for links with a plain path: in the user's cache, or among the temporary files."""
-    folder = platformdirs.user_cache_path("techco") / "links"
-    if not _PLAIN.fullmatch(str(folder)):
-        folder = Path(f"/tmp/techco-{os.getuid()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stat = folder.lstat()
-    if stat.st_uid != os.getuid() or stat.st_mode & 0o022:
-        raise PermissionError(f"{folder} can be written by others")
-    return folder
-
-
-def _without_query(url: str) -> str:
-    """A URL without its query, where a signature would be, and without a password."""
-    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0]) if "://" in url else url.partition("?")[0]
+def is_hidden(name: str) -> bool:
+    """Whether readers pass over a file or folder of this name, as Spark does."""
+    return name.startswith((".", "_"))

@@ -13,21 +13,20 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from techco.contract import PARTITION, TABLES, TableContract
 from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
 from techco.period import Period
-from techco.storage import Storage
+from techco.storage import TABLES_FOLDER, RawFile, Storage
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_CHUNK = 5_000_000
 COMMIT_ATTEMPTS = 12
+_READERS = 16  # of the written files' row counts, each of which waits for a storage account
 # Hive's name for the partition of NULL. Sail would write a NULL date into 1970-01-01.
 _NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 
@@ -62,7 +62,8 @@ class Tables:
         """Whether a table has been made."""
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(str(self._folder(name)))
+        with self.storage.engine_environment():
+            return DeltaTable.is_deltatable(self._location(name))
 
     def read(self, name: str) -> DataFrame:
         """Read a table as its last commit has left it; later commits do not change what is returned.
@@ -77,12 +78,9 @@ class Tables:
             raise TableError(
                 f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
             )
-        from deltalake import DeltaTable
-
         # A frame is computed at each use: without a version, two uses could see two states of a table.
-        version = DeltaTable(str(self._folder(name))).version()
-        reader = self.spark.read.format("delta").option("versionAsOf", version)
-        return reader.load(self.storage.engine_path(f"tables/{name}"))
+        reader = self.spark.read.format("delta").option("versionAsOf", self._open(name).version())
+        return reader.load(self._location(name))
 
     def read_period(self, name: str, period: Period) -> DataFrame:
         """Read the days of a period, both ends included, from a table by day."""
@@ -147,11 +145,11 @@ class Tables:
         _check_columns(frame.schema, table)
         self._create(table)
         batch = uuid.uuid4().hex
-        folder = self._folder(table.name) / batch
+        folder = f"{TABLES_FOLDER}/{table.name}/{batch}"
         try:
             for number, days in enumerate(chunks):
                 self._write(table, frame if days is None else frame.where(days), f"{batch}/{number:04d}")
-            files = _written(folder, self._folder(table.name))
+            files = self._written(folder)
             outside = sorted({str(file.day) for file in files if not allowed(file.day)})
             if outside:
                 raise RowsOutsidePeriod(
@@ -159,12 +157,12 @@ class Tables:
                     "Nothing was written. Filter the frame to the period first."
                 )
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            self.storage.remove(folder)
             raise
         try:
             self._commit(table, files, allowed, run_id)
         except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
-            shutil.rmtree(folder, ignore_errors=True)
+            self.storage.remove(folder)
             raise
 
     def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
@@ -177,19 +175,36 @@ class Tables:
         write = writer.write.mode("error")
         if table.by_day:
             write = write.partitionBy(PARTITION)
-        write.parquet(self.storage.engine_path(f"tables/{table.name}/{folder}"))
+        write.parquet(f"{self._location(table.name)}/{folder}")
+
+    def _written(self, folder: str) -> list[DataFile]:
+        """The data files below a folder that the engine has just written."""
+        start = folder.rpartition("/")[0] + "/"
+        files = [file for file in self.storage.files(folder) if file.name.endswith(".parquet")]
+        with ThreadPoolExecutor(_READERS) as pool:
+            rows = list(pool.map(self._count_rows, files))
+        return [
+            DataFile(file.name.removeprefix(start), file.size, count, _day(file.name))
+            for file, count in zip(files, rows, strict=True)
+            if count
+        ]
+
+    def _count_rows(self, file: RawFile) -> int:
+        import pyarrow.parquet as pq
+
+        with self.storage.open(file.name) as stream:
+            return int(pq.read_metadata(stream).num_rows)
 
     def _create(self, table: TableContract) -> None:
         from deltalake import DeltaTable
         from deltalake.exceptions import CommitFailedError
 
-        folder = self._folder(table.name)
         if not self.exists(table.name):
-            folder.mkdir(parents=True, exist_ok=True)
-            partition_by = [PARTITION] if table.by_day else None
-            with contextlib.suppress(CommitFailedError):  # another writer made it at this moment
-                DeltaTable.create(str(folder), _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
-        current = DeltaTable(str(folder))
+            partition_by, where = [PARTITION] if table.by_day else None, self._location(table.name)
+            # Another writer may make it at this moment.
+            with contextlib.suppress(CommitFailedError), self.storage.engine_environment():
+                DeltaTable.create(where, _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
+        current, folder = self._open(table.name), f"{self.storage.url}/{TABLES_FOLDER}/{table.name}"
         found, by = current.schema(), current.metadata().partition_columns
         if found != _delta_schema(table.schema):
             raise TableError(
@@ -210,11 +225,11 @@ class Tables:
         Without retries of its own Delta refuses whichever of two writers comes second. Its own retry would let both
         add their files to a period that was empty before, and each row would be there twice.
         """
-        from deltalake import CommitProperties, DeltaTable
+        from deltalake import CommitProperties
         from deltalake.exceptions import CommitFailedError
 
         for attempt in range(COMMIT_ATTEMPTS):
-            current = DeltaTable(str(self._folder(table.name)))
+            current = self._open(table.name)
             actions: list[AddAction | RemoveAction] = [*_removals(current, table, replaced)]
             actions += [_addition(file, table) for file in files]
             if not actions:
@@ -235,8 +250,14 @@ class Tables:
             "attempts and changed nothing. Run it again when they have ended."
         )
 
-    def _folder(self, name: str) -> Path:
-        return Path(self.storage.engine_path(f"tables/{name}"))
+    def _open(self, name: str) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        with self.storage.engine_environment():
+            return DeltaTable(self._location(name))
+
+    def _location(self, name: str) -> str:
+        return self.storage.engine_path(f"{TABLES_FOLDER}/{name}")
 
 
 def count_per_day(frame: DataFrame) -> dict[date | None, int]:
@@ -287,20 +308,9 @@ def _names(schema: Schema) -> str:
     return ", ".join(field.name for field in schema.fields)
 
 
-def _written(folder: Path, table_folder: Path) -> list[DataFile]:
-    """The data files below a folder that the engine has just written."""
-    import pyarrow.parquet as pq
-
-    files = []
-    for path in sorted(folder.rglob("*.parquet")):
-        rows = pq.read_metadata(path).num_rows
-        if rows:
-            files.append(DataFile(path.relative_to(table_folder).as_posix(), path.stat().st_size, rows, _day(path)))
-    return files
-
-
-def _day(path: Path) -> date | None:
-    _, equals, value = path.parent.name.partition(f"{PARTITION}=")
+def _day(name: str) -> date | None:
+    """The day of the partition folder that a file lies in."""
+    _, equals, value = name.split("/")[-2].partition(f"{PARTITION}=")
     return date.fromisoformat(unquote(value)) if equals and value != _NO_DAY else None
 
 

@@ -1,4 +1,4 @@
-"""The engines and small shops that tests share."""
+"""What tests share: engines, storages, and the guard that keeps them off the network."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import azurite
 import pyspark
 import pytest
+from azurite import Azurite
+from stand_ins import Answer, Certificates, Request, StandIn, free_port, make_certificates, managed_identity, serve
 
 from techco import engine
-from techco.storage import Storage
+from techco.folder import Folder
 from techco.tables import Tables
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSess
         missing("No Java on this machine: Apache Spark needs Java 17 or newer")
     from pyspark.sql import SparkSession
 
-    port, log = _free_port(), tmp_path_factory.mktemp("spark") / "server.log"
+    port, log = free_port(), tmp_path_factory.mktemp("spark") / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(_server_command(port), stdout=output, stderr=output, start_new_session=True)
     try:
@@ -83,12 +86,6 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     missing(f"Apache Spark did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session", params=["sail", "apache_spark"])
 def spark(request: pytest.FixtureRequest) -> SparkSession:
     """Every engine in turn: a transform must give the same on each."""
@@ -97,17 +94,95 @@ def spark(request: pytest.FixtureRequest) -> SparkSession:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
+def storage(tmp_path: Path) -> Folder:
     """An empty storage, under a name that no engine may take for a pattern."""
     folder = tmp_path / "shop [1] {a,b}* é"
     folder.mkdir()
-    return Storage(str(folder))
+    return Folder(str(folder))
 
 
 @pytest.fixture
-def tables(sail: SparkSession, storage: Storage) -> Tables:
+def tables(sail: SparkSession, storage: Folder) -> Tables:
     """The tables of an empty storage."""
     return Tables(sail, storage)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates for servers on loopback; every client in the tests trusts their authority, and no other."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def storage_account() -> Iterator[Azurite]:
+    """A storage account over http."""
+    _require_azurite()
+    with azurite.run() as account:
+        yield account
+
+
+@pytest.fixture(scope="session")
+def https_account(certificates: Certificates, _off_the_network: StandIn) -> Iterator[Azurite]:
+    """A storage account over https, which takes tokens as well."""
+    _require_azurite()
+    with azurite.run(certificates) as account:
+        yield account
+
+
+def _require_azurite() -> None:
+    if not azurite.program():
+        missing("No Azurite on this machine: npm install --prefix tests --no-package-lock")
+
+
+@pytest.fixture(scope="session")
+def identity_service() -> Iterator[StandIn]:
+    """Where a managed identity gets its tokens."""
+    with serve(managed_identity()) as service:
+        yield service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _off_the_network(certificates: Certificates) -> Iterator[StandIn]:
+    """Send whatever tests and their processes ask of other machines to a proxy that refuses, and remembers it.
+
+    Python's and Rust's http clients both heed these variables. What trusts no authority but ours could not talk to
+    Azure either way.
+    """
+
+    def refuse(_: Request) -> Answer:
+        return Answer(403, b"Tests talk to this machine only.")
+
+    closed = f"http://127.0.0.1:{free_port()}"
+    with serve(refuse) as proxy, pytest.MonkeyPatch.context() as patch:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.setenv(name, proxy.url)
+            patch.setenv(name.lower(), proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1,localhost,.invalid")
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            patch.setenv(name, str(certificates.authority))
+        patch.setenv(
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST", closed
+        )  # else managed identities are sought at 169.254.169.254
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def _nothing_asked_of_others(_off_the_network: StandIn) -> Iterator[None]:
+    """Fail a test that has tried to reach another machine."""
+    before = len(_off_the_network.requests)
+    yield
+    asked = [f"{request.method} {request.headers.get('Host')}" for request in _off_the_network.requests[before:]]
+    assert not asked, f"Tried to reach other machines: {asked}"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests find no credentials and settings but their own."""
+    kept = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "TECHCO_", "IDENTITY_", "MSI_"))]:
+        if name != kept:
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from techco.storage import Storage
+from techco.folder import Folder
 
 CUSTOMERS = """customer_id,first_name,last_name,email,phone
 CUST1,Ann,Lee,ann@example.com,+1-202-555-0101
@@ -32,8 +32,8 @@ def log(log_id: int, day: str = "2023-08-01", action: str = "view", **values: An
 
 
 def write_shop(
-    storage: Storage, logs: Sequence[Any] | str, customers: str = CUSTOMERS, products: str = PRODUCTS
-) -> Storage:
+    storage: Folder, logs: Sequence[Any] | str, customers: str = CUSTOMERS, products: str = PRODUCTS
+) -> Folder:
     """Write the three raw files; logs are objects, or the text of the file."""
     storage.path("customer_data.csv").write_text(customers, encoding="utf-8")
     storage.path("product_data.csv").write_text(products, encoding="utf-8")

@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from techco import analysis, findings
 from techco.contract import CUSTOMERS, FULL_DATA
 from techco.errors import TableError
+from techco.folder import Folder
 from techco.ingest import ingest
 from techco.join import join
 from techco.period import Period
 from techco.shop import Shop
-from techco.storage import Storage
 from tests.shops import log, write_shop
 
 # day, customer, product, action, quantity, name, category, price, sales
@@ -184,7 +184,7 @@ def test_nothing_is_no_error(spark: SparkSession) -> None:
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Storage) -> Shop:
+def shop(sail: SparkSession, storage: Folder) -> Shop:
     return Shop(storage, Period.parse("2023-08-01..2023-08-03"), sail, "run-1")
 
 
@@ -224,7 +224,7 @@ def test_only_on_the_sample_shop_the_steps_before_are_run(shop: Shop) -> None:
     write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
     with pytest.raises(TableError, match="--steps join"):
         analysis.period_logs(shop)
-    sample = Shop(Storage(shop.storage.url, is_sample=True), shop.period, shop.spark, "run-1")
+    sample = Shop(Folder(shop.storage.url, is_sample=True), shop.period, shop.spark, "run-1")
     assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +16,11 @@ from techco import clean
 from techco import ingest as ingest_module
 from techco.display import Table
 from techco.errors import RawFileError, StorageError, TableError, TechcoError
+from techco.folder import Folder
 from techco.ingest import Ingested, ingest
 from techco.period import Period
 from techco.reasons import CustomerReason, LogReason, ProductReason
 from techco.shop import Shop
-from techco.storage import Storage
 from techco.tables import Tables
 from tests.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
@@ -29,7 +28,7 @@ AUGUST = Period.parse("2023-08")
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Storage) -> Shop:
+def shop(sail: SparkSession, storage: Folder) -> Shop:
     return Shop(storage, AUGUST, sail, "run-1")
 
 
@@ -211,11 +210,11 @@ def test_a_bad_file_leaves_all_tables_as_they_were(shop: Shop, name: str, conten
     path = shop.storage.path(name)
     path.unlink() if content is None else path.write_bytes(content)
     before = {table: shop.tables.read(table).collect() for table in ("customers", "products", "web_logs", "quarantine")}
-    versions = sorted(path.name for path in Path(shop.storage.tables()).rglob("*.json"))
+    versions = sorted(path.name for path in shop.storage.path("tables").rglob("*.json"))
     with pytest.raises(RawFileError, match=words):
         ingest(shop)
     assert {table: shop.tables.read(table).collect() for table in before} == before
-    assert sorted(path.name for path in Path(shop.storage.tables()).rglob("*.json")) == versions
+    assert sorted(path.name for path in shop.storage.path("tables").rglob("*.json")) == versions
 
 
 @pytest.mark.parametrize(

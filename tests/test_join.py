@@ -10,11 +10,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from techco.contract import CUSTOMERS, FULL_DATA, PRODUCT_SALES, PRODUCTS, WEB_LOGS
 from techco.errors import TableError
+from techco.folder import Folder
 from techco.ingest import ingest
 from techco.join import full_data, join, product_sales
 from techco.period import Period
 from techco.shop import Shop
-from techco.storage import Storage
 from tests.shops import PRODUCTS as PRODUCT_FILE
 from tests.shops import log, write_shop
 
@@ -60,7 +60,7 @@ def test_product_sales_sum_each_day_and_known_product(spark: SparkSession) -> No
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Storage) -> Shop:
+def shop(sail: SparkSession, storage: Folder) -> Shop:
     return Shop(storage, AUGUST, sail, "run-1")
 
 
@@ -99,7 +99,7 @@ def test_a_join_that_doubles_logs_is_an_error(shop: Shop) -> None:
 
 def test_only_the_sample_shop_is_ingested_on_the_way(shop: Shop) -> None:
     write_shop(shop.storage, [log(1)])
-    sample = Shop(Storage(shop.storage.url, is_sample=True), AUGUST, shop.spark, "run-1")
+    sample = Shop(Folder(shop.storage.url, is_sample=True), AUGUST, shop.spark, "run-1")
     assert join(sample).values["logs"] == 1
     write_shop(shop.storage, [log(1), log(2)])
     assert join(sample).values["logs"] == 1  # what is there is not read again

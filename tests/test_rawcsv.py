@@ -14,9 +14,9 @@ from pyspark.sql import SparkSession
 from techco import rawcsv
 from techco import scratch as scratch_module
 from techco.errors import RawFileError
+from techco.folder import Folder
 from techco.rawcsv import read_csv
 from techco.scratch import Scratch
-from techco.storage import Storage
 
 NAME = "product_data.csv"
 COLUMNS = ("id", "name")
@@ -34,7 +34,7 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", 0)
 
 
-def read(storage: Storage, scratch: Scratch, content: str | bytes) -> list[tuple[str, bool, str | None, str | None]]:
+def read(storage: Folder, scratch: Scratch, content: str | bytes) -> list[tuple[str, bool, str | None, str | None]]:
     storage.path(NAME).write_bytes(content if isinstance(content, bytes) else content.encode())
     rows = read_csv(storage, storage.raw_file(NAME), COLUMNS, scratch).collect()
     return sorted((row.raw, row.is_whole, row.id, row.name) for row in rows)
@@ -74,12 +74,12 @@ def read(storage: Storage, scratch: Scratch, content: str | bytes) -> list[tuple
     ],
 )
 def test_records_are_cut_at_the_right_places(
-    storage: Storage, scratch: Scratch, content: str, expected: list[tuple[str, bool, str, str]]
+    storage: Folder, scratch: Scratch, content: str, expected: list[tuple[str, bool, str, str]]
 ) -> None:
     assert read(storage, scratch, content) == expected
 
 
-def test_rows_are_put_aside_in_batches(storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_put_aside_in_batches(storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch_module, "_ROWS_PER_BATCH", 2)
     for rows in (3, 4):
         lines = "".join(f"{n},Lamp\n" for n in range(rows))
@@ -89,12 +89,12 @@ def test_rows_are_put_aside_in_batches(storage: Storage, scratch: Scratch, monke
 
 
 @pytest.mark.usefixtures("reader")
-def test_a_quote_that_is_never_closed_costs_one_line(storage: Storage, scratch: Scratch) -> None:
+def test_a_quote_that_is_never_closed_costs_one_line(storage: Folder, scratch: Scratch) -> None:
     records = read(storage, scratch, 'id,name\n1,"Lamp\n2,Bed\n3,Cup\n')
     assert records == [('1,"Lamp', False, None, None), ("2,Bed", True, "2", "Bed"), ("3,Cup", True, "3", "Cup")]
 
 
-def test_a_huge_field_costs_one_line(storage: Storage, scratch: Scratch) -> None:
+def test_a_huge_field_costs_one_line(storage: Folder, scratch: Scratch) -> None:
     huge = '1,"' + "x" * (csv.field_size_limit() + 1) + '"'
     records = read(storage, scratch, f"id,name\n{huge}\n2,Bed\n")
     assert [(is_whole, name) for _, is_whole, _, name in records] == [(False, None), (True, "Bed")]
@@ -114,15 +114,15 @@ def test_a_huge_field_costs_one_line(storage: Storage, scratch: Scratch) -> None
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_the_remedy(
-    storage: Storage, scratch: Scratch, content: bytes, words: str
+    storage: Folder, scratch: Scratch, content: bytes, words: str
 ) -> None:
     with pytest.raises(RawFileError, match=words) as caught:
         read(storage, scratch, content)
     assert NAME in str(caught.value)
 
 
-def test_a_missing_file_is_named(storage: Storage) -> None:
-    with pytest.raises(RawFileError, match=r"No product_data\.csv .*The folder is empty\."):
+def test_a_missing_file_is_named(storage: Folder) -> None:
+    with pytest.raises(RawFileError, match=r"No product_data\.csv .*It is empty\."):
         storage.raw_file(NAME)
 
 
@@ -132,7 +132,7 @@ fields = st.text(alphabet='ab ,"\n\r1é', max_size=4)
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 9).map(str), fields), max_size=6), st.sampled_from(["\n", "\r\n"]))
 def test_what_a_csv_writer_wrote_is_read_back(
-    storage: Storage, scratch: Scratch, rows: list[tuple[str, str]], line_break: str
+    storage: Folder, scratch: Scratch, rows: list[tuple[str, str]], line_break: str
 ) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator=line_break, quoting=csv.QUOTE_ALL).writerows([COLUMNS, *rows])
@@ -141,7 +141,7 @@ def test_what_a_csv_writer_wrote_is_read_back(
 
 
 def test_a_large_plain_file_is_split_by_the_engine(
-    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+    storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = "\ufeffid,name\r\n1,Lamp\r\n"
     storage.path(NAME).write_bytes(content.encode())
@@ -151,12 +151,12 @@ def test_a_large_plain_file_is_split_by_the_engine(
 
 
 @pytest.mark.usefixtures("reader")
-def test_bytes_that_are_not_utf_8_are_found_anywhere_in_the_file(storage: Storage, scratch: Scratch) -> None:
+def test_bytes_that_are_not_utf_8_are_found_anywhere_in_the_file(storage: Folder, scratch: Scratch) -> None:
     content = b"id,name\n" + b"1,Lamp\n" * 20_000 + b"2,caf\xe9\n"
     with pytest.raises(RawFileError, match="byte 0xe9 at position 140,013"):
         read(storage, scratch, content)
 
 
 @pytest.mark.usefixtures("reader")
-def test_a_line_of_blanks_of_any_kind_is_no_record(storage: Storage, scratch: Scratch) -> None:
+def test_a_line_of_blanks_of_any_kind_is_no_record(storage: Folder, scratch: Scratch) -> None:
     assert read(storage, scratch, "id,name\n\t\n1,a\n") == [("1,a", True, "1", "a")]

@@ -18,10 +18,10 @@ from pyspark.sql import SparkSession
 
 from techco import rawjson, rawlogs, rawtext
 from techco.errors import RawFileError, StorageError
+from techco.folder import Folder
 from techco.period import Period
 from techco.rawlogs import LogReader
 from techco.scratch import Scratch
-from techco.storage import Storage
 
 AUGUST = Period.parse("2023-08")
 PLAIN = [
@@ -44,13 +44,13 @@ def scratch(sail: SparkSession) -> Iterator[Scratch]:
         yield scratch
 
 
-def write(storage: Storage, name: str, content: bytes | str) -> None:
+def write(storage: Folder, name: str, content: bytes | str) -> None:
     path = storage.path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def read(storage: Storage, scratch: Scratch, period: Period = AUGUST) -> list[tuple[str, bool, str | None]]:
+def read(storage: Folder, scratch: Scratch, period: Period = AUGUST) -> list[tuple[str, bool, str | None]]:
     """Text, whether it is an object, and log_id of each record, sorted."""
     frame = LogReader(storage, scratch).read(storage.log_files(period))
     return sorted((row.raw, row.is_object, row.log_id) for row in frame.collect())
@@ -76,7 +76,7 @@ def normal(text: str) -> str:
 @pytest.mark.parametrize("objects", [PLAIN, ODD], ids=["ordinary", "odd"])
 @pytest.mark.parametrize("form", forms(PLAIN))
 def test_every_form_gives_the_same_records(
-    storage: Storage, scratch: Scratch, form: str, objects: list[dict[str, Any]]
+    storage: Folder, scratch: Scratch, form: str, objects: list[dict[str, Any]]
 ) -> None:
     write(storage, "web_logs.json", forms(objects)[form])
     records = read(storage, scratch)
@@ -84,7 +84,7 @@ def test_every_form_gives_the_same_records(
     assert all(is_object for _, is_object, _ in records)
 
 
-def test_fields_come_as_they_were_written(storage: Storage, scratch: Scratch) -> None:
+def test_fields_come_as_they_were_written(storage: Folder, scratch: Scratch) -> None:
     for form in ("array on one line", "lines"):
         write(storage, "web_logs.json", forms(ODD)[form])
         found = {log_id for _, _, log_id in read(storage, scratch)}
@@ -92,7 +92,7 @@ def test_fields_come_as_they_were_written(storage: Storage, scratch: Scratch) ->
 
 
 @pytest.mark.parametrize("form", ["array on one line", "lines"])
-def test_values_of_any_kind_come_as_their_text(storage: Storage, scratch: Scratch, form: str) -> None:
+def test_values_of_any_kind_come_as_their_text(storage: Folder, scratch: Scratch, form: str) -> None:
     digits = "9" * 5000  # more than Python converts to an integer
     texts = {
         "true": "true", "false": "false", digits: digits, "100000000000000000000.50": "100000000000000000000.50",
@@ -105,7 +105,7 @@ def test_values_of_any_kind_come_as_their_text(storage: Storage, scratch: Scratc
 
 
 def test_a_record_that_is_cut_by_a_chunk_is_read_whole(
-    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+    storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rawjson, "_CHUNK_CHARS", 10)
     text = "} " * 100  # far more than what could be left of a word
@@ -121,12 +121,12 @@ def test_a_broken_record_is_recognized_without_reading_on() -> None:
     assert stream.tell() < 2 * 2**20
 
 
-def test_a_compressed_file_reads_the_same(storage: Storage, scratch: Scratch) -> None:
+def test_a_compressed_file_reads_the_same(storage: Folder, scratch: Scratch) -> None:
     write(storage, "web_logs.json.gz", gzip.compress(forms(PLAIN)["pretty array"].encode()))
     assert [log_id for _, _, log_id in read(storage, scratch)] == ["1", "2", "3", "4"]
 
 
-def test_a_folder_may_mix_all_forms(storage: Storage, scratch: Scratch) -> None:
+def test_a_folder_may_mix_all_forms(storage: Folder, scratch: Scratch) -> None:
     for number, (form, text) in enumerate(forms(PLAIN).items()):
         write(storage, f"web_logs/sub {form}/part [{number}].json", text)
         write(storage, f"web_logs/part-{number}.{'nd' * (number % 2)}json.gz", gzip.compress(text.encode()))
@@ -139,7 +139,7 @@ def test_a_folder_may_mix_all_forms(storage: Storage, scratch: Scratch) -> None:
     assert len(read(storage, scratch)) == 2 * len(forms(PLAIN)) * len(PLAIN) + len(ODD)
 
 
-def test_date_folders_outside_the_period_are_not_read(storage: Storage, scratch: Scratch) -> None:
+def test_date_folders_outside_the_period_are_not_read(storage: Folder, scratch: Scratch) -> None:
     for day in ("2023-07-31", "2023-08-01", "2023-08-02", "2023-08-03"):
         write(storage, f"web_logs/date={day}/a.json", f'{{"log_id": {day[-2:].lstrip("0")}}}')
     write(storage, "web_logs/date=2023-02-30/a.json", '{"log_id": 99}')
@@ -147,7 +147,7 @@ def test_date_folders_outside_the_period_are_not_read(storage: Storage, scratch:
     assert [log_id for _, _, log_id in found] == ["1", "2", "99"]
 
 
-def test_a_period_whose_date_folders_are_missing_has_no_records(storage: Storage, scratch: Scratch) -> None:
+def test_a_period_whose_date_folders_are_missing_has_no_records(storage: Folder, scratch: Scratch) -> None:
     write(storage, "web_logs/date=2023-07-31/a.json", '{"log_id": 1}')
     assert read(storage, scratch) == []
 
@@ -157,7 +157,7 @@ def test_a_period_whose_date_folders_are_missing_has_no_records(storage: Storage
 )
 @pytest.mark.parametrize("form", ["array", "pretty", "lines"])
 def test_a_broken_record_is_one_record_that_is_no_object(
-    storage: Storage, scratch: Scratch, form: str, broken: str
+    storage: Folder, scratch: Scratch, form: str, broken: str
 ) -> None:
     good = ['{"log_id": 1}', '{"log_id": 2}']
     separator = {"array": ", ", "pretty": ",\n  ", "lines": "\n"}[form]
@@ -168,7 +168,7 @@ def test_a_broken_record_is_one_record_that_is_no_object(
     assert [log_id for _, is_object, log_id in records if is_object] == ["1", "2"]
 
 
-def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Storage, scratch: Scratch) -> None:
+def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Folder, scratch: Scratch) -> None:
     whole = forms(PLAIN)["pretty array"]
     for end in range(whole.rindex("{") + 1, whole.rindex("}")):
         write(storage, "web_logs.json", whole[:end])
@@ -180,7 +180,7 @@ def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Storage,
 
 
 @pytest.mark.parametrize("broken", ['{"log_id": 1}}, {"log_id": 2}', '{"log_id": 1} [{"log_id": 2}'])
-def test_the_quick_cut_takes_nothing_broken_for_ordinary(storage: Storage, scratch: Scratch, broken: str) -> None:
+def test_the_quick_cut_takes_nothing_broken_for_ordinary(storage: Folder, scratch: Scratch, broken: str) -> None:
     text = f'[{{"log_id": 0}}, {broken}]'
     write(storage, "web_logs.json", text)
     expected = [
@@ -190,7 +190,7 @@ def test_the_quick_cut_takes_nothing_broken_for_ordinary(storage: Storage, scrat
 
 
 def test_ordinary_files_are_not_read_in_python(
-    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+    storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rawjson, "parse_array", None)
     monkeypatch.setattr(rawjson, "parse_lines", None)
@@ -199,7 +199,7 @@ def test_ordinary_files_are_not_read_in_python(
         assert len(read(storage, scratch)) == len(PLAIN)
 
 
-def test_an_empty_array_has_no_records(storage: Storage, scratch: Scratch) -> None:
+def test_an_empty_array_has_no_records(storage: Folder, scratch: Scratch) -> None:
     for text in ("[]", "\ufeff[\r\n]\r\n"):
         write(storage, "web_logs.json", text)
         assert read(storage, scratch) == []
@@ -228,7 +228,7 @@ def test_an_empty_array_has_no_records(storage: Storage, scratch: Scratch) -> No
     ],
 )
 def test_a_file_that_is_no_log_file_is_named_with_the_remedy(
-    storage: Storage, scratch: Scratch, name: str, content: bytes, words: str
+    storage: Folder, scratch: Scratch, name: str, content: bytes, words: str
 ) -> None:
     write(storage, name, content)
     with pytest.raises(RawFileError, match=words) as caught:
@@ -237,7 +237,7 @@ def test_a_file_that_is_no_log_file_is_named_with_the_remedy(
 
 
 def test_the_place_of_a_wrong_byte_is_exact_in_a_large_file(
-    storage: Storage, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+    storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rawtext, "_CHUNK_BYTES", 4)
     for before in range(1, 9):  # the character before lies across two chunks in some of them
@@ -247,21 +247,21 @@ def test_the_place_of_a_wrong_byte_is_exact_in_a_large_file(
             read(storage, scratch)
 
 
-def test_a_missing_file_names_what_was_found(storage: Storage) -> None:
+def test_a_missing_file_names_what_was_found(storage: Folder) -> None:
     write(storage, "weblogs.json", "[]")
     with pytest.raises(RawFileError, match=r"No web_logs\.json .*Found: weblogs\.json\. .*techco generate"):
         storage.log_files(AUGUST)
 
 
-def test_a_linked_folder_of_logs_is_read(storage: Storage, scratch: Scratch, tmp_path: Path) -> None:
-    elsewhere = Storage(str(tmp_path / "elsewhere"))
+def test_a_linked_folder_of_logs_is_read(storage: Folder, scratch: Scratch, tmp_path: Path) -> None:
+    elsewhere = Folder(str(tmp_path / "elsewhere"))
     write(elsewhere, "date=2023-08-01/a.json", '{"log_id": 1}')
     write(storage, "web_logs/b.json", '{"log_id": 2}')
     storage.path("web_logs/date=2023-08-01").symlink_to(elsewhere.path("date=2023-08-01"))
     assert [log_id for _, _, log_id in read(storage, scratch)] == ["1", "2"]
 
 
-def test_a_log_file_that_is_a_link_to_nothing_is_named(storage: Storage) -> None:
+def test_a_log_file_that_is_a_link_to_nothing_is_named(storage: Folder) -> None:
     write(storage, "web_logs/a.json", '{"log_id": 1}')
     storage.path("web_logs/b.json").symlink_to(storage.path("gone.json"))
     with pytest.raises(RawFileError, match=r"b\.json"):
@@ -269,7 +269,7 @@ def test_a_log_file_that_is_a_link_to_nothing_is_named(storage: Storage) -> None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
-def test_a_folder_of_logs_that_cannot_be_read_is_named(storage: Storage) -> None:
+def test_a_folder_of_logs_that_cannot_be_read_is_named(storage: Folder) -> None:
     write(storage, "web_logs/a.json", '{"log_id": 1}')
     write(storage, "web_logs/date=2023-08-01/a.json", '{"log_id": 2}')
     closed = storage.path("web_logs/date=2023-08-01")
@@ -281,7 +281,7 @@ def test_a_folder_of_logs_that_cannot_be_read_is_named(storage: Storage) -> None
         closed.chmod(0o700)
 
 
-def test_two_forms_at_once_are_refused(storage: Storage) -> None:
+def test_two_forms_at_once_are_refused(storage: Folder) -> None:
     write(storage, "web_logs.json", "[]")
     write(storage, "web_logs/a.json", "[]")
     with pytest.raises(RawFileError, match="Keep one"):
@@ -308,7 +308,7 @@ pieces = st.sampled_from(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.lists(pieces, max_size=40).map("".join), is_array=st.booleans())
 def test_whatever_text_comes_the_quick_cut_and_the_exact_one_agree(
-    storage: Storage, scratch: Scratch, text: str, is_array: bool, tmp_path: Path
+    storage: Folder, scratch: Scratch, text: str, is_array: bool, tmp_path: Path
 ) -> None:
     text = f'[{{"log_id": 0}},{text}]' if is_array else f'{{"log_id": 0}}\n{text}'
     write(storage, "web_logs.json", text)

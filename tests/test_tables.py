@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import date, datetime
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from techco import tables as tables_module
 from techco.contract import PRODUCTS, QUARANTINE, WEB_LOGS
 from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
+from techco.folder import Folder
 from techco.period import Period
-from techco.storage import Storage
 from techco.tables import Tables
 
 AUGUST = Period.parse("2023-08")
@@ -133,8 +132,8 @@ def test_both_ends_of_a_period_are_read(tables: Tables, sail: SparkSession) -> N
     assert sorted(row.log_id for row in found) == [2, 3, 4]
 
 
-def test_a_table_of_another_make_is_left_alone(tables: Tables, sail: SparkSession, storage: Storage) -> None:
-    foreign = Path(storage.tables()) / "web_logs"
+def test_a_table_of_another_make_is_left_alone(tables: Tables, sail: SparkSession, storage: Folder) -> None:
+    foreign = storage.path("tables") / "web_logs"
     foreign.parent.mkdir()
     logs(sail, ("2023-08-01", 1)).select("log_id").write.format("delta").save(storage.engine_path("tables/web_logs"))
     with pytest.raises(TableError, match="other columns"):
@@ -165,12 +164,12 @@ def test_rows_without_a_day_are_written_once_when_days_are_cut_into_chunks(
     assert sorted(row.raw for row in tables.read("quarantine").collect()) == sorted(map(str, days))
 
 
-def test_writing_nothing_over_nothing_makes_no_commit(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+def test_writing_nothing_over_nothing_makes_no_commit(tables: Tables, sail: SparkSession, storage: Folder) -> None:
     tables.replace_period("web_logs", logs(sail), AUGUST, "run")
     assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 0
 
 
-def test_a_commit_names_its_run(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+def test_a_commit_names_its_run(tables: Tables, sail: SparkSession, storage: Folder) -> None:
     tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run-7")
     assert DeltaTable(str(storage.path("tables/web_logs"))).history(1)[0]["run_id"] == "run-7"
 
@@ -183,7 +182,7 @@ def test_a_snapshot_is_replaced_as_a_whole(tables: Tables, sail: SparkSession) -
 
 
 def test_chunks_of_days_make_one_commit(
-    tables: Tables, sail: SparkSession, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, sail: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 2)
     frame = logs(sail, *[(f"2023-08-{day:02d}", day * 10 + n) for day in range(1, 8) for n in range(day % 3 + 1)])
@@ -197,7 +196,7 @@ def test_chunks_of_days_make_one_commit(
     assert max(rows.values()) == 3  # one day alone has that many
 
 
-def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: SparkSession, storage: Folder) -> None:
     tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
     before = sorted(storage.path("tables/web_logs").rglob("*"))
     failing = logs(sail, ("2023-08-01", 2)).selectExpr(
@@ -210,7 +209,7 @@ def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: Spa
     assert sorted(storage.path("tables/web_logs").rglob("*")) == before
 
 
-def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(sail: SparkSession, storage: Storage) -> None:
+def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(sail: SparkSession, storage: Folder) -> None:
     def write(number: int) -> None:
         frame = logs(sail, ("2023-08-01", number), ("2023-08-02", number))
         Tables(sail, storage).replace_period("web_logs", frame, AUGUST, f"run {number}")
@@ -226,7 +225,7 @@ def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(sail: Spark
 
 
 def test_a_commit_that_another_writer_overtook_is_made_again(
-    tables: Tables, sail: SparkSession, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, sail: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
     real, overtaken = DeltaTable.create_write_transaction, []
@@ -243,7 +242,7 @@ def test_a_commit_that_another_writer_overtook_is_made_again(
 
 
 def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
-    tables: Tables, sail: SparkSession, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, sail: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
     monkeypatch.setattr(tables_module, "COMMIT_ATTEMPTS", 2)
@@ -301,7 +300,7 @@ def test_a_table_that_another_writer_makes_at_the_same_moment_is_used(
 
 
 def test_a_table_whose_maker_died_before_its_first_commit_is_made_again(
-    tables: Tables, sail: SparkSession, storage: Storage
+    tables: Tables, sail: SparkSession, storage: Folder
 ) -> None:
     storage.path("tables/web_logs/_delta_log").mkdir(parents=True)
     assert not tables.exists("web_logs")
@@ -309,7 +308,7 @@ def test_a_table_whose_maker_died_before_its_first_commit_is_made_again(
     assert ids(tables) == [("2023-08-01", 1)]
 
 
-def test_a_table_that_is_not_kept_by_day_is_left_alone(tables: Tables, sail: SparkSession, storage: Storage) -> None:
+def test_a_table_that_is_not_kept_by_day_is_left_alone(tables: Tables, sail: SparkSession, storage: Folder) -> None:
     folder = storage.path("tables/web_logs")
     folder.mkdir(parents=True)
     DeltaTable.create(str(folder), Schema.from_json(WEB_LOGS.schema.json()))

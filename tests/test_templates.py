@@ -15,9 +15,9 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from techco.errors import TechcoError
+from techco.folder import Folder
 from techco.notebooks import declared_parameters, templates_dir
 from techco.record import STEPS
-from techco.storage import Storage
 from tests.shops import log, write_shop
 
 PARAMETERS = {"storage": "str", "start_date": "str", "end_date": "str", "engine": "str", "run_id": "str"}
@@ -87,7 +87,7 @@ def test_a_template_runs_alone_on_the_sample_shop_with_plain_papermill(
     ],
 )
 def test_a_template_checks_its_parameters_before_anything_else(
-    template: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch, name: str, value: object, words: str
+    template: Path, storage: Folder, monkeypatch: pytest.MonkeyPatch, name: str, value: object, words: str
 ) -> None:
     write_shop(storage, [log(1)])
     notebook = parameterize_notebook(load_notebook_node(str(template)), {"storage": storage.url, name: value})

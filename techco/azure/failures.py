@@ -1,0 +1,160 @@
+"""Says in plain words what Azure's libraries raise: what happened, and what to do next; never with a credential.
+
+Codes of storage: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from techco.errors import CredentialError, StorageError
+from techco.scrub import scrub, without_credentials
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError, HttpResponseError
+
+    from techco.azure.credentials import Credential
+    from techco.azure.urls import Place
+
+ROLE = "Storage Blob Data Contributor"
+_NO_HOST = ("failed to resolve", "name or service not known", "getaddrinfo", "nodename nor servname", "nameresolution")
+_BUSY = 500
+
+
+def connection_failure(error: AzureError, url: str, hint: str) -> str:
+    """Why a service could not be reached, or did not answer.
+
+    Parameters
+    ----------
+    url
+        Of the service.
+    hint
+        What to check if there is no such host.
+    """
+    text, where = f"{error}".lower(), without_credentials(url)
+    host = urlsplit(where).hostname or where
+    if any(words in text for words in _NO_HOST):
+        return f"There is no host {host}. {hint}"
+    if "certificate" in text and ("verify" in text or "hostname" in text):
+        return (
+            f"The certificate of {host} is not trusted. If your organisation has certificates of its own, name their "
+            "file in the variables REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
+        )
+    if "refused" in text:
+        return f"{where} refuses connections. Check the address, and that the service runs."
+    if "timed out" in text or "timeout" in text:
+        return (
+            f"{where} does not answer. Check the address, the network, and the firewall in front of it; then run again."
+        )
+    return (
+        f"{where} cannot be reached: {scrub(str(error)).partition(chr(10))[0][:300]}. Check the network and run again."
+    )
+
+
+def storage_failure(error: AzureError, place: Place, endpoint: str, credential: Credential, doing: str) -> StorageError:
+    """What a storage account refused, and why.
+
+    Parameters
+    ----------
+    doing
+        What was tried, such as `list files`.
+    """
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+    from techco.azure.identity import no_identity
+
+    if isinstance(error, ClientAuthenticationError) and error.response is None:
+        return no_identity(error)
+    if not isinstance(error, HttpResponseError) or error.response is None:
+        hint = f"Check the name of the storage account {place.account}, or name its private endpoint with --endpoint."
+        return StorageError(connection_failure(error, endpoint, hint))
+    status, code = error.status_code or 0, _code(error)
+    where = f"the container {place.container} of the storage account {place.account}"
+    if code == "ContainerNotFound":
+        return StorageError(
+            f"There is no container {place.container} in the storage account {place.account}. Check the name, or "
+            f"make it: az storage container create --account-name {place.account} --name {place.container} "
+            "--auth-mode login."
+        )
+    if code == "ContainerBeingDeleted":
+        return StorageError(f"Someone is deleting {where}. Wait a minute, make it again, and run again.")
+    if status in (401, 403):
+        return CredentialError(_refused(code, str(error), place, credential, doing))
+    if status >= _BUSY or status == 429:
+        return StorageError(
+            f"The storage account {place.account} is too busy or out of order ({status} {code or 'no reason given'}); "
+            f"it was asked several times to {doing}. Try again later."
+        )
+    return StorageError(f"Could not {doing} in {where}: {status} {code}. {_first_line(error)}".rstrip())
+
+
+def _refused(code: str, text: str, place: Place, credential: Credential, doing: str) -> str:
+    """Why a request was answered with 401 or 403; Azurite calls every wrong credential AuthorizationFailure."""
+    account = f"The storage account {place.account}"
+    if code == "AccountIsDisabled":
+        return f"{account} is disabled. Enable its subscription in Azure's portal."
+    if code == "KeyBasedAuthenticationNotPermitted":
+        return (
+            f"{account} permits neither account keys nor SAS signed with them (found in {credential.source}). "
+            f"Use an identity: az login, and the role {ROLE}."
+        )
+    not_authenticated = "authenticate the request" in text or code in (
+        "AuthenticationFailed",
+        "InvalidAuthenticationInfo",
+    )
+    if not_authenticated:
+        return f"{account} {_not_accepted(credential)}"
+    if code == "AuthorizationFailure":
+        return (
+            f"{account} lets this machine not in: its network rules or the rights of {credential.source} forbid to "
+            f"{doing}. Allow this machine's address or network in the account's firewall, or use its private endpoint."
+        )
+    return (
+        f"{account} does not permit {credential.source} to {doing} in {place.container} ({code or '403'}). "
+        + _grant(place, credential)
+    )
+
+
+def _not_accepted(credential: Credential) -> str:
+    from techco.azure.credentials import AccountKey, Signature
+
+    if isinstance(credential, AccountKey):
+        return (
+            f"does not accept the account key in {credential.source}: it is another account's, or has been replaced. "
+            "Copy it anew: az storage account keys list --account-name ACCOUNT."
+        )
+    if isinstance(credential, Signature):
+        return (
+            f"does not accept the SAS in {credential.source}: it was changed, has expired, or its key has been "
+            "replaced. Make a new one: az storage container generate-sas --permissions racwdl."
+        )
+    return (
+        f"does not accept the token of {credential.source}: it is for another cloud or tenant, or has expired. "
+        "Sign in again: az login."
+    )
+
+
+def _grant(place: Place, credential: Credential) -> str:
+    from techco.azure.credentials import Signature
+
+    if isinstance(credential, Signature):
+        given = f"it permits {credential.permissions!r} and " if credential.permissions else "it "
+        return f"The SAS is too narrow: {given}needs racwdl on the container: read, add, create, write, delete, list."
+    return (
+        f"Grant it the role {ROLE}: az role assignment create --role '{ROLE}' --assignee WHO --scope SCOPE, where "
+        f"SCOPE is the id of the account {place.account} or of its container. It takes up to ten minutes to work."
+    )
+
+
+def _code(error: HttpResponseError) -> str:
+    """The service's own code, such as `AuthorizationPermissionMismatch`; empty if it sent none."""
+    code = getattr(error, "error_code", None)
+    if not code and (headers := getattr(error.response, "headers", None)) is not None:
+        code = headers.get("x-ms-error-code")
+    return str(getattr(code, "value", code) or "")
+
+
+def _first_line(error: HttpResponseError) -> str:
+    return re.sub(r"\s+", " ", scrub(error.message.partition("\n")[0]))[:300]

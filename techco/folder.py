@@ -1,0 +1,154 @@
+"""A storage that is a folder of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+import platformdirs
+
+from techco.errors import RawFileError, StorageError
+from techco.storage import CUSTOMERS, LOGS, PRODUCTS, TABLES_FOLDER, RawFile, Storage, is_hidden
+
+_PLAIN = re.compile(r"[A-Za-z0-9/_.-]+")
+
+
+@dataclass(frozen=True)
+class Folder(Storage):
+    """A folder that holds a shop; `url` is its absolute path."""
+
+    def path(self, name: str) -> Path:
+        """Where a file or folder of this storage is."""
+        return Path(self.url) / name
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading bytes."""
+        try:
+            return self.path(name).open("rb")
+        except OSError as error:
+            raise StorageError(f"{self.path(name)} cannot be read: {error.strerror}. Check its permissions.") from error
+
+    def find(self, name: str) -> RawFile | None:
+        """One file."""
+        path = self.path(name)
+        return self._describe(path) if path.is_file() else None
+
+    def files(self, folder: str) -> list[RawFile]:
+        """All files below a folder, behind links too.
+
+        Raises
+        ------
+        RawFileError
+            When there is something that is no file, such as a link to nothing.
+        StorageError
+            When a folder cannot be read.
+        """
+        return [self._describe(path) for path in sorted(_walk(self.path(folder)))]
+
+    def names(self) -> list[str]:
+        """The names in the folder."""
+        return sorted(path.name for path in Path(self.url).iterdir() if not path.name.startswith("."))
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder."""
+        shutil.rmtree(self.path(folder), ignore_errors=True)
+
+    def check_writable(self) -> None:
+        """Make the tables' folder and try to write there."""
+        probe = self.path(TABLES_FOLDER) / f".probe-{os.getpid()}"
+        try:
+            probe.parent.mkdir(exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"The storage {self.url} cannot be written: {error.strerror}. "
+                f"Tables go to the folder {TABLES_FOLDER}/ in it. Grant write permission there, move away a file of "
+                "that name, or copy the raw files elsewhere."
+            ) from error
+
+    def engine_url(self, name: str) -> str:
+        """The file as a URL, in which no character is a pattern."""
+        return "file://" + quote(str(self.path(name)))
+
+    def engine_path(self, name: str) -> str:
+        """The path itself, or by way of a link to the folder if engines would misread it."""
+        return f"{_plain_path(self.url)}/{name}"
+
+    def _describe(self, path: Path) -> RawFile:
+        stat = path.stat()
+        modified = datetime.fromtimestamp(stat.st_mtime, UTC).replace(microsecond=0)
+        return RawFile(path.relative_to(self.url).as_posix(), stat.st_size, modified)
+
+
+def open_folder(path: Path, is_sample: bool = False) -> Folder:
+    """Open a folder that is there and can be read.
+
+    Raises
+    ------
+    StorageError
+        When it cannot, or is no folder.
+    """
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.exists() else "does not exist"
+        raise StorageError(f"The storage {path} {what}. Give the folder that holds {CUSTOMERS}, {PRODUCTS} and {LOGS}.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise StorageError(f"The storage {path} cannot be read. Check its permissions.")
+    return Folder(str(path.resolve()), is_sample)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    if not folder.exists():
+        return
+
+    def refuse(error: OSError) -> None:
+        raise StorageError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        for path in (Path(place) / name for name in names if not is_hidden(name)):
+            if not path.is_file():
+                raise RawFileError(f"{path} is not a file, or a link to nothing. Move it away or mend the link.")
+            yield path
+
+
+def _plain_path(folder: str) -> str:
+    """The folder itself, or a link to it if engines would misread its path.
+
+    Sail takes `*`, `[` and `{` for patterns and then reads nothing, and finds no Delta table below a blank or a letter
+    outside of ASCII. The link lies in a folder of this user's, where nobody else can redirect it.
+    """
+    if _PLAIN.fullmatch(folder):
+        return folder
+    try:
+        link = _private_links() / hashlib.sha256(folder.encode()).hexdigest()[:20]
+        if not link.is_symlink():
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                link.symlink_to(folder, target_is_directory=True)
+    except OSError as error:
+        raise StorageError(
+            f"The storage {folder} has characters in its path that the engine cannot read, and no link to it can be "
+            f"made: {error}. Use a folder whose path has only letters, digits, '.', '_' and '-'."
+        ) from error
+    return str(link)
+
+
+def _private_links() -> Path:
+    """A folder for links with a plain path: in the user's cache, or among the temporary files."""
+    folder = platformdirs.user_cache_path("techco") / "links"
+    if not _PLAIN.fullmatch(str(folder)):
+        folder = Path(f"/tmp/techco-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stat = folder.lstat()
+    if stat.st_uid != os.getuid() or stat.st_mode & 0o022:
+        raise PermissionError(f"{folder} can be written by others")
+    return folder

@@ -1,0 +1,106 @@
+"""The options that several commands take, and what they mean together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from techco.errors import ParameterError
+from techco.period import Period, parse_day
+from techco.storage import SAMPLE
+
+if TYPE_CHECKING:
+    from techco.access import Access
+    from techco.settings import Settings
+
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The shop: the folder of its raw files, or the abfss:// URL of a container.",
+        show_default="a sample shop",
+    ),
+]
+_AZURE = "Azure storage account"
+Account = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Instead of --storage: the account.", rich_help_panel=_AZURE),
+]
+ContainerName = Annotated[
+    str | None, typer.Option("--container", metavar="NAME", help="Its container.", rich_help_panel=_AZURE)
+]
+Prefix = Annotated[
+    str | None, typer.Option(metavar="P", help="The shop's folder in the container.", rich_help_panel=_AZURE)
+]
+KeyVault = Annotated[
+    str | None,
+    typer.Option(metavar="VAULT", help="Name or URL of the Key Vault with the credential.", rich_help_panel=_AZURE),
+]
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Name of the secret in it: an account key, a SAS or a connection string.",
+        rich_help_panel=_AZURE,
+    ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A private endpoint of the blob service.", rich_help_panel=_AZURE),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def chosen_period(period: str | None, start: str | None, end: str | None) -> Period | None:
+    """The period of the options, None when there are none of them."""
+    if period is not None and (start is not None or end is not None):
+        raise ParameterError("--period comes together with --from or --to. Give either --period, or --from and --to.")
+    if period is not None:
+        return Period.parse(period)
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        given, missing = ("--from", "--to") if end is None else ("--to", "--from")
+        raise ParameterError(f"{given} is given without {missing}. Give both days; they may be the same.")
+    return Period(parse_day(start, "--from"), parse_day(end, "--to"))
+
+
+def chosen_storage(
+    settings: Settings, storage: str | None, account: str | None, container: str | None, prefix: str | None
+) -> str:
+    """The storage of the options, else of the settings, else the sample."""
+    if account is None and container is None and prefix is None:
+        storage = storage if storage is not None else settings.storage or SAMPLE
+        if not storage.strip():
+            raise ParameterError(
+                f"--storage is {storage!r}. Give the folder of the shop's raw files, for instance ./shop."
+            )
+        return storage
+    if storage is not None:
+        raise ParameterError(
+            "--storage comes together with --account, --container or --prefix. Give either the URL, or its parts."
+        )
+    account = account or os.environ.get("AZURE_STORAGE_ACCOUNT", "")  # as with the Azure CLI
+    if not account or not container:
+        missing = "--container" if account else "--account"
+        raise ParameterError(f"{missing} is not given. Name a container with --account NAME --container NAME.")
+    from techco.azure.urls import Place
+
+    return Place(account, container, (prefix or "").strip("/")).url
+
+
+def chosen_access(settings: Settings, key_vault: str | None, secret: str | None, endpoint: str | None) -> Access:
+    """How a storage account is reached; the options of a Key Vault replace both settings of one."""
+    from techco.access import Access
+
+    if key_vault is None and secret is None:
+        key_vault, secret = settings.key_vault, settings.secret
+    elif secret is not None:
+        key_vault = key_vault or settings.key_vault
+    return Access(key_vault or "", secret or "", settings.endpoint if endpoint is None else endpoint)
