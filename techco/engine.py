@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from techco.errors import EngineError, ParameterError
+from techco.scrub import scrub
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,21 +59,34 @@ def session(engine: str = "sail", storage: Storage | None = None) -> SparkSessio
     ParameterError
         When the engine is not known.
     EngineError
-        When it does not start.
+        When it does not start, or cannot read the storage.
     """
     check_engine(engine)
+    touch = storage.first_touch() if storage else ""
     try:
-        port = _start_sail()
-        if storage is None or not (touch := storage.first_touch()):
-            return configure(_connect(port))
-        with storage.engine_environment():
-            spark = configure(_connect(port, new=True))
-            spark.read.text(touch).count()
-        return spark
+        spark = configure(_connect(_start_sail(), new=bool(touch)))
     except (OSError, RuntimeError, ImportError) as error:
         raise EngineError(
             f"The engine sail did not start: {error}. Reinstall it: pip install --force-reinstall pysail."
         ) from error
+    if storage and touch:
+        _let_in(spark, storage, touch)
+    return spark
+
+
+def _let_in(spark: SparkSession, storage: Storage, touch: str) -> None:
+    """Have a session take up the credential of a storage, which it does when it first reads there."""
+    from pyspark.errors import PySparkException
+
+    try:
+        with storage.engine_environment():
+            spark.read.text(touch).count()
+    except PySparkException as error:
+        reason = scrub(str(error)).partition("\n")[0]
+        raise EngineError(
+            f"The engine cannot read {storage.url}, though this process can: {reason}. "
+            "If a proxy or certificates of your organisation are between, name them in HTTPS_PROXY and SSL_CERT_FILE."
+        ) from None
 
 
 def configure(spark: SparkSession) -> SparkSession:

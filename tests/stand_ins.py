@@ -55,6 +55,12 @@ class Request:
     path: str
     headers: Mapping[str, str]
     query: dict[str, str]
+    body: bytes = b""
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of a form that was posted."""
+        return {name: values[0] for name, values in parse_qs(self.body.decode()).items()}
 
 
 @dataclass
@@ -86,8 +92,8 @@ def serve(answer: Callable[[Request], Answer], certificates: Certificates | None
         def respond(self) -> None:
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(self.command, url.path, dict(self.headers.items()), query)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            request = Request(self.command, url.path, dict(self.headers.items()), query, body)
             requests.append(request)
             answered = answer(request)
             closing.wait(answered.wait_s)
@@ -176,6 +182,32 @@ def identity_variables(url: str) -> dict[str, str]:
         "IDENTITY_HEADER": "header-of-the-test",
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
     }
+
+
+def entra(secret: str = "client-secret") -> Callable[[Request], Answer]:
+    """Microsoft Entra ID for services.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+    """
+
+    def answer(request: Request) -> Answer:
+        base = f"https://{request.headers['Host']}/{_TENANT}"
+        if request.path.endswith("/openid-configuration"):
+            pages = {"authorization_endpoint": "authorize", "token_endpoint": "token"}
+            where = {name: f"{base}/oauth2/v2.0/{page}" for name, page in pages.items()}
+            return _json(200, {**where, "issuer": f"{base}/v2.0"})
+        if request.form.get("client_secret", secret) != secret:
+            said = "AADSTS7000215: Invalid client secret provided."
+            return _json(401, {"error": "invalid_client", "error_description": said})
+        return _json(200, {"access_token": make_token(), "expires_in": 3600, "token_type": "Bearer"})
+
+    return answer
+
+
+def entra_variables(url: str) -> dict[str, str]:
+    """The environment in which azure-identity asks a stand-in of Entra ID; how it proves who it is comes to it."""
+    client = "5dd5e2b4-0f0e-4f5b-8d0b-6a7b6b1d3c55"
+    return {"AZURE_AUTHORITY_HOST": url, "AZURE_TENANT_ID": _TENANT, "AZURE_CLIENT_ID": client}
 
 
 def key_vault(secrets: Mapping[str, str], forbidden: str = "forbidden") -> Callable[[Request], Answer]:

@@ -23,9 +23,9 @@ from techco.storage import TABLES_FOLDER, RawFile, Storage, is_hidden
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
 
-# Whoever waits for a command is told within 15 seconds what is wrong: three tries of three seconds, with waits of at
-# most 0.8 and 2.8 seconds between them.
-_FIRST_CONTACT: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 3}
+# Whoever waits for a command is told within 15 seconds what is wrong: three tries of 2.5 seconds at most, with waits of
+# 1.5 and 2.3 seconds between them.
+_FIRST_CONTACT: dict[str, Any] = {"connection_timeout": 2.5, "read_timeout": 2.5, "retry_total": 2}
 _CONNECTION_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 20
 _CHUNK_BYTES = 4 * 2**20
@@ -88,6 +88,16 @@ class Container(Storage):
             found = {blob.name.removeprefix(start).strip("/") for blob in self.client.walk_blobs(start, delimiter="/")}
         return sorted(name for name in found if name and not name.startswith("."))
 
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        with self.failures("write files"):
+            self.client.get_blob_client(self.place.blob(name)).upload_blob(content, overwrite=True, **_FIRST_CONTACT)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; a container has no empty folders."""
+        with self.failures("delete files"):
+            self.client.get_blob_client(self.place.blob(name)).delete_blob(**_FIRST_CONTACT)
+
     def remove(self, folder: str) -> None:
         """Remove a folder; with a hierarchical namespace folders are there on their own, after what is in them."""
         from azure.core.exceptions import AzureError
@@ -101,11 +111,9 @@ class Container(Storage):
 
     def check_writable(self) -> None:
         """Write a file among the tables, and delete it."""
-        probe = self.client.get_blob_client(self.place.blob(f"{TABLES_FOLDER}/.probe-{uuid.uuid4().hex}"))
-        with self.failures("write files"):
-            probe.upload_blob(b"", **_FIRST_CONTACT)
-        with self.failures("delete files"):
-            probe.delete_blob(**_FIRST_CONTACT)
+        probe = f"{TABLES_FOLDER}/.probe-{uuid.uuid4().hex}"
+        self.write(probe, b"")
+        self.delete(probe)
 
     def check_readable(self) -> None:
         """Ask for the first name in the container.
@@ -115,6 +123,7 @@ class Container(Storage):
         StorageError
             When account or container are not there, or not for this credential.
         """
+        self.credential.check()
         with self.failures("list files"):
             next(self.client.list_blob_names(results_per_page=1, **_FIRST_CONTACT), None)
 
@@ -213,9 +222,9 @@ def connect(place: Place, access: Access | None = None) -> Container:
         connection_timeout=_CONNECTION_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
         retry_policy=ExponentialRetry(
-            initial_backoff=0.5,  # type: ignore[arg-type]  # seconds; any number will do
-            increment_base=2,
-            retry_total=2,
+            initial_backoff=0,
+            increment_base=1.5,  # type: ignore[arg-type]  # the n-th wait takes 1.5 ** n seconds
+            retry_total=5,
             random_jitter_range=0.3,  # type: ignore[arg-type]
         ),
     )

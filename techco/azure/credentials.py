@@ -41,6 +41,15 @@ class Credential(Protocol):
     def source(self) -> str:
         """Where it was found, in words, without the credential."""
 
+    def check(self) -> None:
+        """Find out what can be known of it before it is used.
+
+        Raises
+        ------
+        CredentialError
+            When it cannot be had.
+        """
+
     def for_client(self, account: str) -> AzureNamedKeyCredential | AzureSasCredential | TokenCredential:
         """As azure-storage-blob takes it."""
 
@@ -54,6 +63,9 @@ class AccountKey:
 
     source: str
     key: SecretStr
+
+    def check(self) -> None:
+        """Nothing: only the account knows its keys."""
 
     def for_client(self, account: str) -> AzureNamedKeyCredential:
         """A named key."""
@@ -72,6 +84,9 @@ class Signature:
 
     source: str
     query: SecretStr
+
+    def check(self) -> None:
+        """Nothing: its form and its end were checked when it was found."""
 
     def for_client(self, account: str) -> AzureSasCredential:
         """A signature."""
@@ -95,6 +110,10 @@ class Identity:
 
     suffix: str
     source: str = "DefaultAzureCredential"
+
+    def check(self) -> None:
+        """Get a token; azure-storage-blob would ask for it again and again."""
+        token(self.suffix, STORAGE_SCOPE)
 
     def for_client(self, account: str) -> TokenCredential:
         """The credential itself, which renews its tokens."""

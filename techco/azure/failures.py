@@ -122,16 +122,16 @@ def _not_accepted(credential: Credential) -> str:
 
     if isinstance(credential, AccountKey):
         return (
-            f"does not accept the account key in {credential.source}: it is another account's, or has been replaced. "
+            f"does not accept the account key in {credential.source}. It is another account's, or has been replaced. "
             "Copy it anew: az storage account keys list --account-name ACCOUNT."
         )
     if isinstance(credential, Signature):
         return (
-            f"does not accept the SAS in {credential.source}: it was changed, has expired, or its key has been "
+            f"does not accept the SAS in {credential.source}. It was changed, has expired, or its key has been "
             "replaced. Make a new one: az storage container generate-sas --permissions racwdl."
         )
     return (
-        f"does not accept the token of {credential.source}: it is for another cloud or tenant, or has expired. "
+        f"does not accept the token of {credential.source}. It is for another cloud or tenant, or has expired. "
         "Sign in again: az login."
     )
 

@@ -20,6 +20,8 @@ _AUTHORITIES = {"core.usgovcloudapi.net": "login.microsoftonline.us", "core.chin
 _PUBLIC_AUTHORITY = "login.microsoftonline.com"
 _TIMEOUT_S = 3
 _PROGRAM_TIMEOUT_S = 8
+# In what the chain says of a credential that is not there, other than of one that is refused.
+_ABSENT = ("unavailable", "not found", "not be found", "not installed", "to be installed", "please run", "az login")
 _WAYS = (
     "Sign in with az login, give the machine a managed identity, name a Key Vault secret with --key-vault and "
     "--secret, or set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN"
@@ -85,15 +87,6 @@ def _refusal(text: str) -> str:
     for line in text.splitlines():
         name, colon, reason = line.strip().partition(": ")
         is_attempt = bool(colon) and name.endswith("Credential")
-        unavailable = (
-            "unavailable",
-            "not found",
-            "not installed",
-            "not been",
-            "no managed",
-            "not available",
-            "az login",
-        )
-        if is_attempt and not any(word in reason.lower() for word in unavailable):
+        if is_attempt and not any(words in reason.lower() for words in _ABSENT):
             return f"{name}: {scrub(reason)[:300].rstrip('. ')}."
     return ""
