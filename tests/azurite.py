@@ -82,7 +82,7 @@ def program() -> str | None:
 
 
 @contextmanager
-def run(certificates: Certificates | None = None) -> Iterator[Azurite]:
+def run(certificates: Certificates | None = None, key: str = KEY) -> Iterator[Azurite]:
     """Start Azurite, over https with tokens if there are certificates; end it with the block."""
     port, azurite = free_port(), program()
     assert azurite
@@ -90,7 +90,7 @@ def run(certificates: Certificates | None = None) -> Iterator[Azurite]:
     words += ["--silent"]
     if certificates:
         words += ["--cert", str(certificates.chain), "--key", str(certificates.key), "--oauth", "basic"]
-    env = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
+    env = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
     process = subprocess.Popen(
         words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

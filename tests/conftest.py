@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -127,6 +128,16 @@ def https_account(certificates: Certificates, _off_the_network: StandIn) -> Iter
     _require_azurite()
     with azurite.run(certificates) as account:
         yield account
+
+
+@pytest.fixture(scope="session", params=["folder", "storage account"])
+def keep(request: pytest.FixtureRequest) -> Callable[[Path], tuple[str, dict[str, str]]]:
+    """Every kind of storage in turn: takes a folder, returns what `--storage` names and the environment for it."""
+    if request.param == "folder":
+        return lambda folder: (str(folder), {})
+    account: Azurite = request.getfixturevalue("storage_account")
+    variables = {"AZURE_STORAGE_CONNECTION_STRING": account.connection_string}
+    return lambda folder: (account.upload(folder, "kept", uuid.uuid4().hex), variables)
 
 
 def _require_azurite() -> None:

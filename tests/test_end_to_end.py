@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,10 +21,14 @@ TABLES = (
 )  # fmt: skip
 
 
-def techco(folder: Path, *words: str) -> dict[str, Any]:
+Keep = Callable[[Path], tuple[str, dict[str, str]]]
+
+
+def techco(folder: Path, *words: str, **variables: str) -> dict[str, Any]:
     """What a command prints with --json."""
     command = [sys.executable, "-m", "techco", *words, "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     printed: dict[str, Any] = json.loads(done.stdout)
     return printed
@@ -40,9 +46,10 @@ def expected(rows: list[dict[str, Any]]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("form", get_args(Form))
-def test_a_messy_shop_gives_the_figures_its_generator_expects(tmp_path: Path, form: str) -> None:
+def test_a_messy_shop_gives_the_figures_its_generator_expects(tmp_path: Path, form: str, keep: Keep) -> None:
     wanted = techco(tmp_path, "generate", "shop", "--logs", "3000", "--customers", "300", "--messy", "--format", form)
-    run = techco(tmp_path, "run", "--storage", "shop", "--period", "2023-08")
+    storage, variables = keep(tmp_path / "shop")
+    run = techco(tmp_path, "run", "--storage", storage, "--period", "2023-08", **variables)
     metrics = run["metrics"]
     assert run["status"] == "completed"
     assert metrics["records"] == wanted["records"]

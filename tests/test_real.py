@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
+SEEN_IN_A_FOLDER = "c9e85ac563c462e8"  # SHA-256 of the six CSVs, one after the other
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the real raw files are not on this machine")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def run(keep: Callable[[Path], tuple[str, dict[str, str]]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `techco run --json` prints for the real input."""
     folder = tmp_path_factory.mktemp("real")
     (folder / "shop").mkdir()
     for name in ("customer_data.csv", "product_data.csv", "web_logs.json"):
         shutil.copyfile(REAL / name, folder / "shop" / name)
+    storage, variables = keep(folder / "shop")
     period = ["--from", "2023-08-02", "--to", "2023-08-09"]
-    command = [sys.executable, "-m", "techco", "run", "--storage", "shop", *period, "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "techco", "run", "--storage", storage, *period, "--json"]
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     record: dict[str, Any] = json.loads(done.stdout)
     return record
@@ -49,6 +55,11 @@ def test_the_six_questions_have_their_known_answers(run: dict[str, Any]) -> None
     ]  # fmt: skip
     assert (run["metrics"]["total_sales"], run["metrics"]["unique_customers"]) == ("154464.34", 500)
     assert len(csv(run, "sales_by_day")) == 8
+
+
+def test_every_number_is_the_same_wherever_the_files_are(run: dict[str, Any]) -> None:
+    whole = "".join(Path(path).read_text(encoding="utf-8") for _, path in sorted(run["metrics"]["tables"].items()))
+    assert hashlib.sha256(whole.encode()).hexdigest().startswith(SEEN_IN_A_FOLDER)
 
 
 def test_the_report_names_the_unknown_product(run: dict[str, Any]) -> None:
