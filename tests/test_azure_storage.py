@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from azurite import KEY, Azurite
 from shops import CUSTOMERS, PRODUCTS, log, write_shop
 from stand_ins import StandIn, identity_variables
 
-from techco import Access, Period, open_shop
+from techco import Access, Period, open_shop, rawcsv
 from techco.azure.container import Container
+from techco.contract import WEB_LOGS
 from techco.errors import ParameterError, RawFileError, TableError
 from techco.folder import Folder
 from techco.ingest import ingest
@@ -245,17 +248,40 @@ def test_a_write_that_fails_leaves_no_files(container: Container) -> None:
     tables = Tables(spark, container)
     before = stored(container)
     with pytest.raises(TableError, match="lie outside the period"):
-        tables.replace_period("web_logs", logs_of_july(spark), AUGUST, "run")
+        tables.replace_period("web_logs", web_logs(spark, ("2023-07-01", 1)), AUGUST, "run")
     assert [name for name in stored(container) if "_delta_log" not in name] == before
 
 
-def logs_of_july(spark: Any) -> Any:
-    from datetime import date, datetime
+def web_logs(spark: Any, *days_and_ids: tuple[str, int]) -> Any:
+    rows = [
+        (log_id, datetime.fromisoformat(day), date.fromisoformat(day), 1, None, "view", None)
+        for day, log_id in days_and_ids
+    ]
+    return spark.createDataFrame(rows, WEB_LOGS.schema)
 
-    from techco.contract import WEB_LOGS
 
-    row = (1, datetime(2023, 7, 1), date(2023, 7, 1), 1, None, "view", None)
-    return spark.createDataFrame([row], WEB_LOGS.schema)
+def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(container: Container) -> None:
+    spark = open_session(container)
+
+    def write(number: int) -> None:
+        frame = web_logs(spark, ("2023-08-01", number), ("2023-08-02", number))
+        Tables(spark, container).replace_period("web_logs", frame, AUGUST, f"run {number}")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+    left = Tables(spark, container).read("web_logs").select("event_date", "log_id").collect()
+    assert len(left) == 2
+    assert left[0].log_id == left[1].log_id
+
+
+def test_a_large_csv_is_read_by_the_engine_itself(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", 0)
+    put(container, "product_data.csv", "price,product_id,x\n1.50,PROD1,\n2,PROD2,y\n")
+    monkeypatch.setattr(Scratch, "put_rows", None)  # what the standard library would read goes there
+    with Scratch(open_session(container)) as scratch:
+        file = container.raw_file("product_data.csv")
+        rows = rawcsv.read_csv(container, file, ["product_id", "price"], scratch).collect()
+    assert sorted((row.product_id, row.price) for row in rows) == [("PROD1", "1.50"), ("PROD2", "2")]
 
 
 def test_checking_that_it_can_be_written_leaves_nothing_there(container: Container) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ _CONNECTION_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 20
 _CHUNK_BYTES = 4 * 2**20
 _ENGINE_VARIABLES = ("AZURE_", "AZURITE_")
+_one_environment = threading.RLock()  # the environment belongs to all threads
 
 
 @dataclass(frozen=True)
@@ -149,16 +151,17 @@ class Container(Storage):
         variables = {"AZURE_STORAGE_ENDPOINT": self.endpoint, **self.credential.for_engine()}
         if self.endpoint.startswith("http:"):
             variables["AZURE_ALLOW_HTTP"] = "true"
-        others = {name: value for name, value in os.environ.items() if name.startswith(_ENGINE_VARIABLES)}
-        for name in others:
-            del os.environ[name]
-        os.environ.update(variables)
-        try:
-            yield
-        finally:
-            for name in variables:
-                os.environ.pop(name, None)
-            os.environ.update(others)
+        with _one_environment:
+            others = {name: value for name, value in os.environ.items() if name.startswith(_ENGINE_VARIABLES)}
+            for name in others:
+                del os.environ[name]
+            os.environ.update(variables)
+            try:
+                yield
+            finally:
+                for name in variables:
+                    os.environ.pop(name, None)
+                os.environ.update(others)
 
     @contextmanager
     def failures(self, doing: str) -> Iterator[None]:
