@@ -1,17 +1,19 @@
-"""Make the page that lists all runs of an output folder, newest first."""
+"""Make the page that lists runs, newest first: those of an output folder, or those of a storage account."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Container, Mapping
+from contextlib import suppress
 from urllib.parse import quote
 
 from techco.display import format_value
-from techco.history import read_records
 from techco.pages import Link, page
 from techco.record import RunRecord
 from techco.run_page import run_facts
 from techco.wording import plural
 
+REPORTS = "reports"
+"""The folder of all reports, which the page lies in."""
 _HEADS = (
     ("Period", "text"),
     ("Shop", "text"),
@@ -22,21 +24,17 @@ _HEADS = (
 )
 
 
-def catalogue_page(out: Path, unsaved: RunRecord | None = None) -> str:
-    """Render the list of all runs found in `out/runs`.
+def catalogue_page(records: Mapping[str, RunRecord | None], reports: Container[str]) -> str:
+    """Render the list of runs.
 
     Parameters
     ----------
-    out
-        The folder of `runs` and `reports`. A run whose folder was deleted is not listed; one whose report was deleted
-        is listed without a link; one whose `run.json` cannot be read is listed as unreadable.
-    unsaved
-        A record that takes the place of the saved one of the same run.
+    records
+        The runs by the name of their folder; one that is None is listed as unreadable.
+    reports
+        The folders that have a report; another run is listed without a link.
     """
-    records = read_records(out)
-    if unsaved is not None:
-        records[unsaved.run_id] = unsaved
-    runs = [_row(out, folder, records[folder]) for folder in sorted(records, reverse=True)]
+    runs = [_row(folder, records[folder], folder in reports) for folder in sorted(records, reverse=True)]
     failed = sum(run["status"] == "failed" for run in runs)
     summary = plural(len(runs), "run") + (f", {failed:,} of them failed" if failed else "")
     return page(
@@ -44,15 +42,19 @@ def catalogue_page(out: Path, unsaved: RunRecord | None = None) -> str:
     )
 
 
-def _row(out: Path, folder: str, record: RunRecord | None) -> dict[str, str]:
-    href = f"{quote(folder)}/index.html" if (out / "reports" / folder / "index.html").is_file() else ""
-    if record is None:
-        facts = {"run_id": folder, "shop": "–", "span": folder, "status": "unreadable", "started": "–", "seconds": "–"}
-        return {**facts, "href": href, "key": "", "sales": "–", "sales_key": "", "seconds_key": ""}
+def _row(folder: str, record: RunRecord | None, has_report: bool) -> dict[str, str]:
+    href = f"{quote(folder)}/index.html" if has_report else ""
+    if record:
+        with suppress(AttributeError, TypeError, ValueError, ArithmeticError):  # JSON with the right keys only
+            return {**_facts(record), "href": href}
+    facts = {"run_id": folder, "shop": "–", "span": folder, "status": "unreadable", "started": "–", "seconds": "–"}
+    return {**facts, "href": href, "key": "", "sales": "–", "sales_key": "", "seconds_key": ""}
+
+
+def _facts(record: RunRecord) -> dict[str, str]:
     sales = (record.metrics or {}).get("total_sales")
     return {
         **run_facts(record),
-        "href": href,
         "key": f"{record.start_date} {record.end_date}",
         "sales": format_value(sales, "money"),
         "sales_key": str(sales or ""),

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -24,8 +25,11 @@ from techco.options import (
     KeyVault,
     Out,
     Prefix,
+    Publish,
+    PublishTo,
     Secret,
     Storage,
+    Target,
     chosen_access,
     chosen_period,
     chosen_storage,
@@ -33,7 +37,16 @@ from techco.options import (
 from techco.period import Period, parse_day
 from techco.scrub import without_credentials
 from techco.storage import SAMPLE
-from techco.terminal import console, print_error, print_failure, print_json, print_runs, print_summary, survive_any_text
+from techco.terminal import (
+    console,
+    print_checks,
+    print_error,
+    print_failure,
+    print_json,
+    print_runs,
+    print_summary,
+    survive_any_text,
+)
 
 if TYPE_CHECKING:
     from techco.access import Access
@@ -145,6 +158,8 @@ def run(
     out: Out = None,
     json: Json = False,
     progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")] = True,
+    publish: Publish = False,
+    publish_to: PublishTo = None,
     account: Account = None,
     container: ContainerName = None,
     prefix: Prefix = None,
@@ -168,24 +183,30 @@ def run(
         steps,
         out,
     )
+    request = replace(request, publish=publish, publish_to=publish_to)
     from techco.progress import shown_on
-    from techco.run import Interrupted
+    from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps
 
     _stop_as_for_ctrl_c()
-    stopped = ""
+    stopped = unpublished = ""
     try:
         with shown_on(console(stderr=True), wanted=progress) as shown:
             record = run_steps(request, shown)
     except Interrupted as error:
         record, stopped = error.record, INTERRUPTED
+    except NotPublished as error:
+        record, unpublished = error.record, str(error)
     if json:
         print_json(record.to_json())
     if record.error:
         print_failure(record, stopped)
-        raise typer.Exit(130 if stopped else 1)
-    if not json:
+    elif not json:
         print_summary(record)
+    if unpublished or (stopped and not record.error):
+        print_error(unpublished or stopped)
+    if record.error or unpublished or stopped:
+        raise typer.Exit(130 if stopped else 1)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
@@ -232,6 +253,35 @@ def render(
     print(record.report)  # noqa: T201
 
 
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco publish 20230901T060000-2023-08-01_2023-08-31\n\n"
+        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to '$web'\n\n"
+        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to abfss://reports@myshop.dfs.core.windows.net/sales\n\n"
+        "Who may open the pages is up to the container; '$web' is the account's public web site."
+    )
+)
+@_exit_codes()
+def publish(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+    to: Target = None,
+    out: Out = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Publish the report of a run in a storage account, and print its URL.
+
+    It replaces what was published of the run before. The page reports/index.html there lists all reports.
+    """
+    from techco.publish import publish_run
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    print(publish_run(run, out or settings.out, to, chosen_access(settings, key_vault, secret, endpoint)))  # noqa: T201
+
+
 @app.command(name="list")
 @_exit_codes()
 def list_runs(out: Out = None) -> None:
@@ -244,6 +294,58 @@ def list_runs(out: Out = None) -> None:
         print_runs(records)
     else:
         print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
+
+
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco doctor\n\n"
+        "techco doctor --storage ./shop\n\n"
+        "techco doctor --account myshop --container data --key-vault kv-shop --secret storage-key\n\n"
+        "Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 130 interrupted."
+    )
+)
+@_exit_codes()
+def doctor(
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The shop to check: a folder, or the abfss:// URL of a container."),
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="Where the PySpark code runs.", show_default="sail")] = None,
+    out: Out = None,
+    json: Json = False,
+    account: Account = None,
+    container: ContainerName = None,
+    prefix: Prefix = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Check every requirement and permission, and say how to mend what fails.
+
+    Without --storage it checks this machine, with it also the shop that is there.
+    It writes one small file among the tables of the shop, and deletes it.
+    """
+    from techco.doctor import DoctorRequest, examine, to_json
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    is_given = any(option is not None for option in (storage, account, container, prefix, settings.storage))
+    checks = examine(
+        DoctorRequest(
+            storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
+            engine=engine if engine is not None else settings.engine,
+            out=out or settings.out,
+            templates=settings.templates,
+            access=chosen_access(settings, key_vault, secret, endpoint),
+        )
+    )
+    _stop_as_for_ctrl_c()
+    made = list(checks) if json else print_checks(checks)
+    if json:
+        print_json(to_json(made))
+    if any(check.status == "failed" for check in made):
+        raise typer.Exit(1)
 
 
 def _stop_as_for_ctrl_c() -> None:

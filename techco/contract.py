@@ -33,6 +33,11 @@ class TableContract:
     by_day: bool = False
     undated: bool = False
 
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, which unlike `schema` need no session."""
+        return [column.split()[0] for column in self.columns.split(", ")]
+
     @cached_property
     def schema(self) -> StructType:
         """The columns as a Spark schema; all are nullable."""

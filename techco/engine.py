@@ -101,6 +101,7 @@ def _start_sail() -> int:
     """Start the server; returns its port."""
     os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(_SAIL_SESSION_TIMEOUT_S))
     os.environ.setdefault("RUST_LOG", "error")  # Sail reports every session it opens and closes
+    os.environ.setdefault("no_grpc_proxy", "127.0.0.1")  # an organisation's proxy would be asked for this machine
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)

@@ -30,12 +30,13 @@ class Folder(Storage):
         """Where a file or folder of this storage is."""
         return Path(self.url) / name
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, file: RawFile) -> BinaryIO:
         """Open a file for reading bytes."""
+        path = self.path(file.name)
         try:
-            return self.path(name).open("rb")
+            return path.open("rb")
         except OSError as error:
-            raise StorageError(f"{self.path(name)} cannot be read: {error.strerror}. Check its permissions.") from error
+            raise StorageError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
 
     def find(self, name: str) -> RawFile | None:
         """One file."""
@@ -57,6 +58,28 @@ class Folder(Storage):
     def names(self) -> list[str]:
         """The names in the folder."""
         return sorted(path.name for path in Path(self.url).iterdir() if not path.name.startswith("."))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        path = self.path(name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be written: {error.strerror}. "
+                "Grant write permission there, or move away what is in the way."
+            ) from error
+
+    def delete(self, name: str) -> None:
+        """Delete a file."""
+        path = self.path(name)
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StorageError(f"{path} cannot be deleted: {error.strerror}. Grant write permission there.") from error
+        with contextlib.suppress(OSError):  # other files are in it
+            path.parent.rmdir()
 
     def remove(self, folder: str) -> None:
         """Remove a folder."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,8 @@ class Kernel:
         The notebook that it will run.
     variables
         Environment variables of the kernel beside those of this process.
+    libraries
+        Modules that it imports while it waits, beside those of the notebook.
 
     Attributes
     ----------
@@ -40,7 +42,9 @@ class Kernel:
         The running `jupyter_client.AsyncKernelManager`.
     """
 
-    def __init__(self, notebook: Path, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, notebook: Path, variables: Mapping[str, str] | None = None, libraries: Sequence[str] = ()
+    ) -> None:
         self._private = _private_folder()
         self.folder = Path(self._private.name)
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
@@ -54,7 +58,7 @@ class Kernel:
                     env={
                         **os.environ,
                         **(variables or {}),
-                        VARIABLE: import_statements(notebook),
+                        VARIABLE: import_statements(notebook, libraries),
                         "TMPDIR": self._temporary.name,
                     },
                     extra_arguments=["--IPKernelApp.extra_extensions=techco.warm"],
@@ -94,12 +98,14 @@ class Kernels:
     ----------
     notebooks
         In the order of their turns.
-    variables
-        Environment variables of every kernel beside those of this process.
+    variables, libraries
+        As for each `Kernel`.
     """
 
-    def __init__(self, notebooks: Iterable[Path], variables: Mapping[str, str] | None = None) -> None:
-        self._notebooks, self._variables = deque(notebooks), variables
+    def __init__(
+        self, notebooks: Iterable[Path], variables: Mapping[str, str] | None = None, libraries: Sequence[str] = ()
+    ) -> None:
+        self._notebooks, self._variables, self._libraries = deque(notebooks), variables, libraries
         self._started: list[Kernel] = []
         self._ready: Kernel | None = None
 
@@ -114,7 +120,7 @@ class Kernels:
     def prepare(self) -> None:
         """Start the next kernel in advance, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
-            self._ready = Kernel(self._notebooks.popleft(), self._variables)
+            self._ready = Kernel(self._notebooks.popleft(), self._variables, self._libraries)
             self._started.append(self._ready)
 
     def __enter__(self) -> Self:

@@ -51,6 +51,12 @@ Endpoint = Annotated[
     str | None,
     typer.Option(metavar="URL", help="A private endpoint of the blob service.", rich_help_panel=_AZURE),
 ]
+Publish = Annotated[bool, typer.Option("--publish", help="Publish the report in the storage account, too.")]
+_TARGET = "Another place for it: a container of the account, such as '$web', or the URL of a container or folder."
+PublishTo = Annotated[str | None, typer.Option(metavar="TARGET", help=_TARGET, show_default="the shop's reports/")]
+Target = Annotated[
+    str | None, typer.Option("--to", metavar="TARGET", help=_TARGET, show_default="reports/ of the run's storage")
+]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
 ]

@@ -12,21 +12,25 @@ _PACKAGES = ("techco", "pyspark", "pysail", "papermill")
 _GIT_TIMEOUT_S = 5
 
 
-def provenance(command: Sequence[str]) -> dict[str, str]:
+def provenance(command: Sequence[str], access: str = "") -> dict[str, str]:
     """What a reader needs to trust or repeat a run.
 
     Parameters
     ----------
     command
         The words of the command that repeats it, without credentials.
+    access
+        How the storage was opened, in words and without credentials.
 
     Returns
     -------
     dict[str, str]
-        Name to text, for people: `command`, a version for `techco`, `python` and the main packages, `system`, and
-        `git_commit` where the current directory is a checkout.
+        Name to text, for people: `command`, `access` if there is one, a version for `techco`, `python` and the main
+        packages, `system`, and `git_commit` where the current directory is a checkout.
     """
     found = {"command": shlex.join(command), "python": platform.python_version(), "system": platform.platform()}
+    if access:
+        found["access"] = access
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -43,9 +43,7 @@ def read_csv(storage: Storage, file: RawFile, columns: Sequence[str], scratch: S
     RawFileError
         When a column is missing (names it and those found), or the file is not UTF-8 (names the byte).
     """
-    rawtext.head(storage, file)
-    with rawtext.open_text(storage, file) as stream:
-        header = next(_records(stream), ("", []))[1]
+    header = _header(storage, file)
     places = _places(file, header, columns)
     ddl = "raw STRING, is_whole BOOLEAN, " + ", ".join(f"{name} STRING" for name in columns)
     if file.size >= PARALLEL_FROM_BYTES:
@@ -53,6 +51,24 @@ def read_csv(storage: Storage, file: RawFile, columns: Sequence[str], scratch: S
         if frame is not None:
             return frame
     return scratch.put_rows(_rows(storage, file, len(header), places), ddl)
+
+
+def check_columns(storage: Storage, file: RawFile, columns: Sequence[str]) -> None:
+    """Refuse a file whose header lacks a column; reads no further.
+
+    Raises
+    ------
+    RawFileError
+        As `read_csv`.
+    """
+    _places(file, _header(storage, file), columns)
+
+
+def _header(storage: Storage, file: RawFile) -> list[str]:
+    """The fields of the first record, none in an empty file."""
+    rawtext.head(storage, file)
+    with rawtext.open_text(storage, file) as stream:
+        return next(_records(stream), ("", []))[1]
 
 
 def _places(file: RawFile, header: list[str], columns: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from techco import rawjson, rawtext
@@ -72,20 +73,9 @@ class LogReader:
         """
         groups: dict[tuple[bool, bool], list[RawFile]] = {}
         for file in files:  # Sail does not read compressed and other files together
-            groups.setdefault((self._is_array(file), file.name.endswith(".gz")), []).append(file)
+            groups.setdefault((is_array(self.storage, file), file.name.endswith(".gz")), []).append(file)
         frames = [frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array)]
         return reduce(lambda a, b: a.unionByName(b), frames) if frames else self._nothing()
-
-    def _is_array(self, file: RawFile) -> bool:
-        start = rawtext.head(self.storage, file)
-        if not start and file.name.partition("/")[0] != LOGS_FOLDER:
-            raise RawFileError(f"{file.name} is empty: it has blanks only. Put the shop's file there and run again.")
-        if start and "{" not in start and not start[1:].lstrip(_AROUND).startswith("]"):
-            raise RawFileError(
-                f"{file.name} is not JSON: it begins with {start[:40]!r}. "
-                "Expected one JSON array of objects, or one object per line."
-            )
-        return start.startswith("[")
 
     def _read_group(self, files: list[RawFile], is_array: bool) -> list[DataFrame]:
         """Read files together; if the engine cannot, say which of them is not text."""
@@ -148,6 +138,42 @@ class LogReader:
 
     def _nothing(self) -> DataFrame:
         return self.scratch.put_rows([], RECORDS_DDL)
+
+
+def is_array(storage: Storage, file: RawFile) -> bool:
+    """Whether a file is one JSON array, else it has JSON lines; reads its beginning only.
+
+    Raises
+    ------
+    RawFileError
+        When it is neither.
+    """
+    start = rawtext.head(storage, file)
+    if not start and file.name.partition("/")[0] != LOGS_FOLDER:
+        raise RawFileError(f"{file.name} is empty: it has blanks only. Put the shop's file there and run again.")
+    if start and "{" not in start and not start[1:].lstrip(_AROUND).startswith("]"):
+        raise RawFileError(
+            f"{file.name} is not JSON: it begins with {start[:40]!r}. "
+            "Expected one JSON array of objects, or one object per line."
+        )
+    return start.startswith("[")
+
+
+def first_records(storage: Storage, file: RawFile, count: int) -> list[rawjson.RawRecord]:
+    """The first records of a file, fewer if it has fewer; reads little more than these.
+
+    Raises
+    ------
+    RawFileError
+        As `LogReader.read`.
+    """
+    whole = is_array(storage, file)
+    with rawtext.open_text(storage, file) as stream:
+        if whole:
+            records = rawjson.parse_array(stream)
+        else:
+            records = rawjson.parse_lines(iter(partial(stream.readline, rawjson.MAX_RECORD_CHARS), ""))
+        return list(islice(records, count))
 
 
 def _parse(pieces: DataFrame, text: Column) -> DataFrame:

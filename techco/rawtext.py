@@ -88,7 +88,7 @@ def check_readable(storage: Storage, file: RawFile) -> None:
 
 @contextmanager
 def _bytes(storage: Storage, file: RawFile) -> Iterator[BinaryIO]:
-    with storage.open(file.name) as stream:
+    with storage.open(file) as stream:
         compressed = stream.read(2) == _GZIP
         stream.seek(0)
         if compressed != file.name.endswith(".gz"):

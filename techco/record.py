@@ -55,6 +55,9 @@ class RunRecord:
         Wall-clock time of the whole run.
     report
         Absolute path of the report's first page.
+    published
+        URL of that page in a storage account, None if it was never published. The record that lies beside it there
+        has paths relative to it in place of the absolute ones, and none of notebooks.
     metrics
         As the design says: `records`, `quarantine`, `total_sales`, `unique_customers`, `tables`. What no step of this
         run has computed is null.
@@ -71,6 +74,7 @@ class RunRecord:
     started: str = ""
     seconds: float | None = None
     report: str | None = None
+    published: str | None = None
     steps: list[StepRecord] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     error: RunError | None = None

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from techco.catalogue import catalogue_page
+from techco.catalogue import REPORTS, catalogue_page
 from techco.csv_file import to_csv
 from techco.display import Finding, Shown, Table
 from techco.errors import TechcoError
+from techco.history import read_records
 from techco.pages import page, write_page
 from techco.payloads import Collection, read_shown
 from techco.record import RunRecord, StepRecord, write_whole
@@ -36,7 +37,7 @@ def render(record: RunRecord, out: Path) -> None:
     out
         The folder of `runs` and `reports`.
     """
-    folder = (out / "reports" / record.run_id).absolute()
+    folder = (out / REPORTS / record.run_id).absolute()
     shown = Collection(item for step in record.steps for item in _read_step(step, folder))
     for step in record.steps:
         _write_step(step, folder, record)
@@ -75,11 +76,16 @@ def render_catalogue(out: Path, unsaved: RunRecord | None = None) -> None:
     Parameters
     ----------
     out
-        The folder of `runs` and `reports`.
+        The folder of `runs` and `reports`. A run whose folder was deleted is not listed; one whose report was deleted
+        is listed without a link; one whose `run.json` cannot be read is listed as unreadable.
     unsaved
         A record not saved yet, which takes the place of the saved one of the same run.
     """
-    write_page(out / "reports" / "index.html", catalogue_page(out, unsaved))
+    records = read_records(out)
+    if unsaved is not None:
+        records[unsaved.run_id] = unsaved
+    reports = {path.parent.name for path in (out / REPORTS).glob("*/index.html")}
+    write_page(out / REPORTS / "index.html", catalogue_page(records, reports))
 
 
 def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:

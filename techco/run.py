@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 import unicodedata
@@ -34,6 +35,14 @@ class Interrupted(KeyboardInterrupt):
         self.record = record
 
 
+class NotPublished(TechcoError):
+    """Raised when a run has ended, but its report could not be published; `record` says how the run ended."""
+
+    def __init__(self, record: RunRecord, message: str) -> None:
+        super().__init__(message)
+        self.record = record
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """What to run.
@@ -54,11 +63,15 @@ class RunRequest:
         Folder of the notebooks; None takes the package's.
     access
         How a storage account is reached.
+    publish
+        Whether to publish the report, also that of a failed run.
+    publish_to
+        Where, as `target` of `techco.publish.publish_run`.
 
     Raises
     ------
     ParameterError
-        When a step is unknown or given twice, or none is given.
+        When a step is unknown or given twice, or none is given; when there is a `publish_to` for nothing to publish.
     """
 
     period: Period
@@ -68,6 +81,8 @@ class RunRequest:
     out: Path = Path()
     templates: Path | None = None
     access: Access = field(default_factory=Access)
+    publish: bool = False
+    publish_to: str | None = None
 
     def __post_init__(self) -> None:
         allowed = f"Allowed: {', '.join(STEPS)}, each once, with commas between."
@@ -78,6 +93,8 @@ class RunRequest:
                 raise ParameterError(f"{step!r} is not a step. {allowed}")
             if self.steps.count(step) > 1:
                 raise ParameterError(f"The step {step} is given twice. {allowed}")
+        if self.publish_to is not None and not self.publish:
+            raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
 
     def template(self, step: str) -> Path:
         """The notebook of a step."""
@@ -89,7 +106,13 @@ class RunRequest:
         words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
-        return words
+        words += ["--publish"] if self.publish else []
+        return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
+
+    def publish_command(self, run_id: str) -> list[str]:
+        """The words that publish the report of a run of this request from any directory."""
+        words = ["techco", "publish", run_id, *([] if self.publish_to is None else ["--to", self.publish_to])]
+        return [*words, *self.access.options(), "--out", str(self.out.absolute())]
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
@@ -108,7 +131,9 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
     ParameterError, StorageError
         When something in the request is not allowed; then there is no run.
     Interrupted
-        When Ctrl-C has ended the run, whose record and report say so.
+        When Ctrl-C has ended the run, whose record and report say so, or its publication.
+    NotPublished
+        When the report could not be published; the run is as complete as without that.
     """
     started = time.monotonic()
     storage = check(request)
@@ -116,7 +141,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
     with held(run_dir):
         record = _new_record(request, storage, run_dir.name)
         try:
-            _execute_steps(request, record, run_dir, progress or Silent())
+            _execute_steps(request, storage, record, run_dir, progress or Silent())
         except BaseException as error:
             record_failure(record, _unfinished_step(record), error)
             record.seconds = _since(started)
@@ -129,6 +154,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
         record.seconds = _since(started)
         record.save(run_dir / RECORD)
         make_report(record, run_dir)
+    if request.publish:
+        _publish(request, record, run_dir)
     return record
 
 
@@ -143,13 +170,17 @@ def check(request: RunRequest) -> Storage:
     from techco.engine import check_engine
 
     check_engine(request.engine)
+    for step in request.steps:
+        notebooks.check_parameters(request.template(step), _parameters(request, request.storage, run_id=""))
     storage = open_storage(request.storage, request.access)
     _check_path("storage", storage.url)
     _check_path("out", str(request.out.absolute()))
     if set(request.steps) - {"analysis"}:  # analysis only reads
         storage.check_writable()
-    for step in request.steps:
-        notebooks.check_parameters(request.template(step), _parameters(request, storage.url, run_id=""))
+    if request.publish:
+        from techco.publish import check_target
+
+        check_target(storage.url, request.publish_to, request.access, "--publish-to")
     return storage
 
 
@@ -205,12 +236,13 @@ def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord
         status="running",
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         steps=[StepRecord(step) for step in STEPS if step in request.steps],
-        provenance=dict(provenance(request.command(storage.url))),
+        provenance=dict(provenance(request.command(storage.url), storage.access)),
     )
 
 
-def _execute_steps(request: RunRequest, record: RunRecord, run_dir: Path, progress: Progress) -> None:
-    with Kernels((request.template(step.name) for step in record.steps), variables(request.access)) as kernels:
+def _execute_steps(request: RunRequest, storage: Storage, record: RunRecord, run_dir: Path, progress: Progress) -> None:
+    templates = [request.template(step.name) for step in record.steps]
+    with Kernels(templates, variables(request.access), storage.libraries) as kernels:
         for step in record.steps:
             step.status = "running"
             record.save(run_dir / RECORD)
@@ -249,6 +281,18 @@ def _execute_step(
     finally:
         step.seconds = _since(started)
         step.notebook = str(output) if output.is_file() else None
+
+
+def _publish(request: RunRequest, record: RunRecord, run_dir: Path) -> None:
+    from techco.publish import open_target, publish
+
+    try:
+        publish(record, run_dir, open_target(record.storage, request.publish_to, request.access))
+    except KeyboardInterrupt:
+        raise Interrupted(record) from None
+    except TechcoError as error:
+        again = shlex.join(request.publish_command(record.run_id))
+        raise NotPublished(record, f"The report is not published. {error} Publish it again: {again}") from None
 
 
 def _unfinished_step(record: RunRecord) -> str:

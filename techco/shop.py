@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from techco.contract import TABLES
 from techco.display import Figures
 from techco.engine import check_engine, session
+from techco.errors import TableError
 from techco.period import Period
 from techco.places import open_storage
 from techco.storage import Storage
@@ -84,8 +86,9 @@ class Shop:
 
     def make_views(self) -> None:
         """Make a temporary view of each existing table, as it is now."""
-        for name in self.existing():
-            self.table(name).createOrReplaceTempView(name)
+        for name in TABLES:
+            with suppress(TableError):
+                self.table(name).createOrReplaceTempView(name)
 
     def __repr__(self) -> str:
         return repr(self._shown())

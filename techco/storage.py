@@ -57,9 +57,19 @@ class Storage(ABC):
     url: str
     is_sample: bool = False
 
+    @property
+    def access(self) -> str:
+        """How it was opened, in words for people and without a credential; empty where nothing is needed for that."""
+        return ""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Modules that are imported when it is opened, and take a while."""
+        return ()
+
     @abstractmethod
-    def open(self, name: str) -> BinaryIO:
-        """Open a file for reading bytes at any position.
+    def open(self, file: RawFile) -> BinaryIO:
+        """Open a file that was found or listed, for reading bytes at any position.
 
         Raises
         ------
@@ -78,6 +88,26 @@ class Storage(ABC):
     @abstractmethod
     def names(self) -> list[str]:
         """The names at the root that do not begin with `.`, of files and folders, sorted."""
+
+    @abstractmethod
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file, in a folder that is made if it is not there.
+
+        Raises
+        ------
+        StorageError
+            When it may not be written.
+        """
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Delete a file, and its folder if nothing else is in it.
+
+        Raises
+        ------
+        StorageError
+            When it may not be deleted.
+        """
 
     @abstractmethod
     def remove(self, folder: str) -> None:

@@ -73,13 +73,17 @@ class Tables:
         TableError
             When it is not there yet; says which step makes it.
         """
-        if not self.exists(name):
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            version = self._open(name).version()
+        except TableNotFoundError:
             step = "join" if name in ("full_data", "product_sales") else "ingest"
             raise TableError(
                 f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
-            )
+            ) from None
         # A frame is computed at each use: without a version, two uses could see two states of a table.
-        reader = self.spark.read.format("delta").option("versionAsOf", self._open(name).version())
+        reader = self.spark.read.format("delta").option("versionAsOf", version)
         return reader.load(self._location(name))
 
     def read_period(self, name: str, period: Period) -> DataFrame:
@@ -192,7 +196,7 @@ class Tables:
     def _count_rows(self, file: RawFile) -> int:
         import pyarrow.parquet as pq
 
-        with self.storage.open(file.name) as stream:
+        with self.storage.open(file) as stream:
             return int(pq.read_metadata(stream).num_rows)
 
     def _create(self, table: TableContract) -> None:
@@ -204,7 +208,18 @@ class Tables:
             # Another writer may make it at this moment.
             with contextlib.suppress(CommitFailedError), self.storage.engine_environment():
                 DeltaTable.create(where, _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
-        current, folder = self._open(table.name), f"{self.storage.url}/{TABLES_FOLDER}/{table.name}"
+        self.check_columns(table.name)
+
+    def check_columns(self, name: str) -> None:
+        """Refuse an existing table that is not as the contract says.
+
+        Raises
+        ------
+        TableError
+            When its columns or its partitions are others.
+        """
+        table, current = TABLES[name], self._open(name)
+        folder = f"{self.storage.url}/{TABLES_FOLDER}/{name}"
         found, by = current.schema(), current.metadata().partition_columns
         if found != _delta_schema(table.schema):
             raise TableError(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from techco.checks import Check
     from techco.record import RunRecord
+
+_COLOURS = {"passed": "green", "failed": "bold red", "skipped": "dim"}
 
 
 def survive_any_text() -> None:
@@ -55,6 +59,8 @@ def print_summary(record: RunRecord) -> None:
     if records:
         lines.append(("Records", _accounted(records)))
     lines.append(("Report", str(record.report)))
+    if record.published:
+        lines.append(("Published", record.published))
     screen = console()
     screen.print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
     for name, text in lines:
@@ -67,6 +73,8 @@ def print_failure(record: RunRecord, stopped: str = "") -> None:
     print_error(stopped or f"The step {record.error.step} failed: {record.error.message}")
     if record.report:
         console(stderr=True).print(f"Report: {record.report}", markup=False, highlight=False, soft_wrap=True)
+    if record.published:
+        console(stderr=True).print(f"Published: {record.published}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_runs(records: Mapping[str, RunRecord | None]) -> None:
@@ -75,6 +83,38 @@ def print_runs(records: Mapping[str, RunRecord | None]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+
+
+def print_checks(checks: Iterable[Check]) -> list[Check]:
+    """Print each check as it is made, and then how many passed; on a terminal long lines are broken and aligned."""
+    screen = console()
+    made = []
+    for check in checks:
+        made.append(check)
+        screen.print(f"{check.status:<8}", style=_COLOURS[check.status], end="", highlight=False)
+        lines = _broken(f"{check.name:<19}{check.detail}", 8, 27, screen)
+        if check.remedy:
+            lines += "\n" + " " * 8 + _broken(f"To do: {check.remedy}", 8, 8, screen)
+        screen.print(lines, markup=False, highlight=False, soft_wrap=True)
+    counts = {status: sum(check.status == status for check in made) for status in _COLOURS}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    screen.print(f"\n{told}", markup=False, highlight=False)
+    return made
+
+
+def _broken(text: str, start: int, indent: int, screen: Console) -> str:
+    """A text that starts in a column, broken at blanks where a terminal ends; in a file or pipe it stays one line."""
+    if not screen.is_terminal:
+        return text
+    width = max(screen.width, indent + 20)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=" " * start,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).lstrip()
 
 
 def _row(name: str, record: RunRecord | None) -> list[str]:

@@ -9,6 +9,7 @@ import ast
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 VARIABLE = "TECHCO_KERNEL_IMPORTS"
@@ -17,8 +18,8 @@ VARIABLE = "TECHCO_KERNEL_IMPORTS"
 _ENGINE = ["import pysail.spark", "import pyspark.sql.connect.session"]  # our modules import these only when needed
 
 
-def import_statements(notebook: Path) -> str:
-    """The import statements at the start of lines in a notebook's code cells, one a line.
+def import_statements(notebook: Path, libraries: Sequence[str] = ()) -> str:
+    """The imports of `libraries`, and the import statements in a notebook's code cells, one a line.
 
     What cannot be read has none: this is only about being quick.
     """
@@ -27,7 +28,8 @@ def import_statements(notebook: Path) -> str:
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return "\n".join([*_ENGINE, *(statement for source in sources for statement in _imports(source))])
+    imports = [f"import {library}" for library in libraries]
+    return "\n".join([*_ENGINE, *imports, *(statement for source in sources for statement in _imports(source))])
 
 
 def load_ipython_extension(_shell: object) -> None:

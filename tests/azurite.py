@@ -20,8 +20,10 @@ from azure.storage.blob import (
     AccountSasPermissions,
     BlobServiceClient,
     ContainerClient,
+    ContainerSasPermissions,
     ResourceTypes,
     generate_account_sas,
+    generate_container_sas,
 )
 from stand_ins import Certificates, free_port
 
@@ -72,6 +74,17 @@ def make_sas(permissions: str = ALL, valid: timedelta = timedelta(hours=1)) -> s
         AccountSasPermissions.from_string(permissions),
         datetime.now(UTC) + valid,
         start=datetime.now(UTC) - timedelta(days=1),
+    )
+
+
+def make_container_sas(container: str, permissions: str = ALL) -> str:
+    """A shared access signature for one container, as `az storage container generate-sas` makes it."""
+    return generate_container_sas(
+        ACCOUNT,
+        container,
+        account_key=KEY,
+        permission=ContainerSasPermissions.from_string(permissions),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
     )
 
 

@@ -217,6 +217,8 @@ def answering(certificates: Certificates) -> Iterator[Callable[[Answer], Access]
         ),
         (403, "AccountIsDisabled", "is disabled"),
         (409, "ContainerBeingDeleted", "Someone is deleting the container data"),
+        (400, "InvalidAuthenticationInfo", "does not accept the account key in the variable AZURE_STORAGE_KEY"),
+        (404, "", r"http://127.* does not answer as a blob service does \(404\)\. Check the address"),
         (400, "InvalidHeaderValue", "Could not list files in the container data .*: 400 InvalidHeaderValue"),
     ],
 )

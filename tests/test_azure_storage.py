@@ -42,6 +42,7 @@ def credential(
     kinds = {
         "key": {"AZURE_STORAGE_KEY": KEY},
         "sas": {"AZURE_STORAGE_SAS_TOKEN": azurite.make_sas()},
+        "container_sas": {"AZURE_STORAGE_SAS_TOKEN": azurite.make_container_sas("every-credential")},
         "connection_string": {"AZURE_STORAGE_CONNECTION_STRING": https_account.connection_string},
         "identity": identity_variables(identity_service.url),
     }
@@ -88,7 +89,7 @@ def _azure_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("AZURE_", "AZURITE_"))}
 
 
-@pytest.mark.parametrize("credential", ["key", "sas", "connection_string", "identity"], indirect=True)
+@pytest.mark.parametrize("credential", ["key", "sas", "container_sas", "connection_string", "identity"], indirect=True)
 def test_every_credential_opens_it_for_reading_and_writing(
     credential: str, https_account: Azurite, tmp_path: Path
 ) -> None:
@@ -132,6 +133,14 @@ def test_variables_that_stand_beside_the_credential_do_not_mislead_the_engine(
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "another")
     shop = open_shop(container.url, AUGUST, access=Access(endpoint=container.endpoint))
     assert ingest(shop).records.values["accepted"] == 2
+    assert shop.web_logs.count() == 2
+
+
+def test_a_sovereign_cloud_is_found_by_its_endpoint(container: Container) -> None:
+    put_shop(container, LOGS)
+    shop = open_shop(container.url.replace("core.windows.net", "core.usgovcloudapi.net"), AUGUST)
+    assert shop.storage.url.startswith("abfss://storages@techcotest.dfs.core.usgovcloudapi.net/")
+    ingest(shop)
     assert shop.web_logs.count() == 2
 
 
@@ -196,7 +205,7 @@ def test_a_folder_of_logs_of_every_form_and_name_is_read(container: Container) -
 def test_a_file_is_read_in_pieces_at_any_position(container: Container) -> None:
     content = bytes(range(256)) * 40_000  # more than one piece
     put(container, "big", content)
-    with container.open("big") as stream:
+    with container.open(container.raw_file("big")) as stream:
         assert stream.read(10) == content[:10]
         stream.seek(-5, os.SEEK_END)
         assert stream.read() == content[-5:]
@@ -208,7 +217,7 @@ def test_a_file_is_read_in_pieces_at_any_position(container: Container) -> None:
 
 def test_a_file_that_changes_while_it_is_read_is_refused(container: Container) -> None:
     put(container, "big", b"a" * 9_000_000)
-    with container.open("big") as stream:
+    with container.open(container.raw_file("big")) as stream:
         stream.read(10)
         put(container, "big", b"b" * 9_000_000)
         with pytest.raises(RawFileError, match="big changed while it was read"):

@@ -14,9 +14,12 @@ import pytest
 from tiny_notebooks import write_templates
 from typer.testing import CliRunner
 
-from techco import __version__
+from techco import Access, __version__
 from techco.cli import app
+from techco.errors import ParameterError
+from techco.options import chosen_access
 from techco.record import RunRecord
+from techco.settings import load_settings
 
 DESIGN_KEYS = {
     "run_id", "status", "storage", "engine", "start_date", "end_date", "seconds", "report", "steps", "metrics",
@@ -66,6 +69,17 @@ def shop(tmp_path: Path) -> str:
         ("run --storage SHOP --period 2023-08 --steps ,", "'' is not a step"),
         ("run --storage SHOP --period 2023-08 --engine snail", "engine is 'snail'. Allowed: sail"),
         ("run --storage SHOP --period 2023-08 --out /proc/1/x", "Runs cannot be written to /proc/1/x"),
+        ("run --storage SHOP --account shop", "--storage comes together with --account, --container or --prefix"),
+        ("run --account shop", "--container is not given. Name a container with --account NAME --container NAME"),
+        ("run --container data", "--account is not given. Name a container with --account NAME --container NAME"),
+        ("run --prefix north", "--account is not given"),
+        ("run --account Shop --container data", "The storage account is 'Shop'. Allowed: its name, 3 to 24"),
+        ("run --account shop --container data", "No period is given for the storage abfss://data@shop.dfs.core"),
+        ("run --account shop --container data --prefix /a/b/", "storage abfss://data@shop.dfs.core.windows.net/a/b."),
+        ("run --storage SHOP --period 2023-08 --secret key", "--secret is given without --key-vault. Give both"),
+        ("run --storage SHOP --period 2023-08 --key-vault kv", "--key-vault is given without --secret. Give both"),
+        ("run --storage SHOP --period 2023-08 --endpoint x", "--endpoint is not the URL of a blob service"),
+        ("run --storage s3://shop --period 2023-08", "storage is 's3://shop'. Allowed: a local folder, the word"),
         ("render nope --out SHOP", "There is no run nope in SHOP/runs. There are none: techco run."),
         ("generate SHOP --logs 0", "logs is 0"),
         ("generate SHOP --format yaml", "form is 'yaml'. Allowed: array, compact, lines, folder"),
@@ -114,6 +128,23 @@ def test_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("TECHCO_OUT", str(tmp_path / "variable"))
     assert f"{tmp_path}/variable/runs" in CliRunner().invoke(app, ["list"]).stdout
     assert f"{tmp_path}/option/runs" in CliRunner().invoke(app, ["list", "--out", str(tmp_path / "option")]).stdout
+
+
+def test_account_of_the_azure_cli_is_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "myshop")
+    result = CliRunner().invoke(app, ["run", "--container", "data"])
+    assert "No period is given for the storage abfss://data@myshop.dfs.core.windows.net." in result.stderr
+
+
+def test_options_of_a_key_vault_go_before_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TECHCO_KEY_VAULT", "kv-one")
+    monkeypatch.setenv("TECHCO_SECRET", "one")
+    settings = load_settings()
+    assert chosen_access(settings, None, None, None) == Access("kv-one", "one")
+    assert chosen_access(settings, None, "two", "https://10.0.0.4") == Access("kv-one", "two", "https://10.0.0.4")
+    assert chosen_access(settings, "kv-two", "two", None) == Access("kv-two", "two")
+    with pytest.raises(ParameterError, match="--key-vault is given without --secret"):
+        chosen_access(settings, "kv-two", None, None)
 
 
 def test_storage_of_the_variable_needs_a_period_too(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
@@ -204,7 +235,9 @@ def test_version_is_printed() -> None:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(f" {command} " in result.stdout for command in ("run", "generate", "render", "list"))
+    assert all(
+        f" {command} " in result.stdout for command in ("run", "generate", "render", "list", "publish", "doctor")
+    )
 
 
 def test_generate_prints_what_a_report_must_show(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from techco.azure.credentials import Credential, find_credential
 from techco.azure.failures import storage_failure
 from techco.azure.urls import WEBSITE, Place
 from techco.errors import ParameterError, RawFileError
+from techco.scrub import without_credentials
 from techco.settings import load_access
 from techco.storage import TABLES_FOLDER, RawFile, Storage, is_hidden
 
@@ -31,6 +34,7 @@ _CONNECTION_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 20
 _CHUNK_BYTES = 4 * 2**20
 _ENGINE_VARIABLES = ("AZURE_", "AZURITE_")
+_LIBRARIES = ("azure.storage.blob", "azure.identity", "azure.keyvault.secrets")
 _one_environment = threading.RLock()  # the environment belongs to all threads
 
 
@@ -55,11 +59,19 @@ class Container(Storage):
     credential: Credential = field(kw_only=True, repr=False)
     client: ContainerClient = field(kw_only=True, repr=False, compare=False)
 
-    def open(self, name: str) -> BinaryIO:
-        """Open a file for reading; one that changes meanwhile is refused."""
-        file = self.find(name)
-        if file is None:
-            raise RawFileError(f"No {name} in {self.url}.")
+    @property
+    def access(self) -> str:
+        """Where its credential was found, and a private endpoint."""
+        endpoint = "" if self.endpoint == self.place.endpoint else f", at {without_credentials(self.endpoint)}"
+        return f"{self.credential.source}{endpoint}"
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """This module, and those of Azure's that were needed in this process."""
+        return (__name__, *(name for name in _LIBRARIES if name in sys.modules))
+
+    def open(self, file: RawFile) -> BinaryIO:
+        """Open a file for reading; one that is not as it was found is refused."""
         return io.BufferedReader(_Blob(self, file), _CHUNK_BYTES)
 
     def find(self, name: str) -> RawFile | None:
@@ -218,6 +230,9 @@ def connect(place: Place, access: Access | None = None) -> Container:
     """
     from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
+    # Azure's libraries log failures as warnings, which would go to stderr; they are in what is raised as well.
+    if not (logger := logging.getLogger("azure")).handlers:
+        logger.addHandler(logging.NullHandler())
     found = find_credential(place, load_access() if access is None else access)
     service = BlobServiceClient(
         found.endpoint,

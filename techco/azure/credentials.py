@@ -103,6 +103,11 @@ class Signature:
         """The letters of what it permits, as in its `sp`; empty where a policy on the container says so."""
         return parse_qs(self.query.get_secret_value()).get("sp", [""])[0]
 
+    @cached_property
+    def expires(self) -> str:
+        """When it expires, as in its `se`; empty where a policy on the container says so."""
+        return parse_qs(self.query.get_secret_value()).get("se", [""])[0]
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -126,10 +131,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Found:
-    """A credential, and the blob service it opens."""
+    """A credential, the blob service it opens, and whether it came as a connection string."""
 
     credential: Credential
     endpoint: str
+    is_connection_string: bool = False
 
 
 def find_credential(place: Place, access: Access, variables: Mapping[str, str] | None = None) -> Found:
@@ -241,9 +247,9 @@ def _from_connection_string(text: str, source: str, place: Place) -> Found:
         suffix = parts.get("endpointsuffix") or place.suffix
         endpoint = f"{parts.get('defaultendpointsprotocol', 'https')}://{place.account}.blob.{suffix}"
     if key := parts.get("accountkey"):
-        return Found(_account_key(key, source), endpoint)
+        return Found(_account_key(key, source), endpoint, is_connection_string=True)
     if signature := parts.get("sharedaccesssignature"):
-        return Found(_signature(signature, source), endpoint)
+        return Found(_signature(signature, source), endpoint, is_connection_string=True)
     raise CredentialError(
         f"The connection string of {source} has neither AccountKey nor SharedAccessSignature. Copy it anew: "
         "az storage account show-connection-string --name ACCOUNT."

@@ -80,8 +80,13 @@ def storage_failure(error: AzureError, place: Place, endpoint: str, credential: 
         )
     if code == "ContainerBeingDeleted":
         return StorageError(f"Someone is deleting {where}. Wait a minute, make it again, and run again.")
-    if status in (401, 403):
+    if status in (401, 403) or code == "InvalidAuthenticationInfo":
         return CredentialError(_refused(code, str(error), place, credential, doing))
+    if status < _BUSY and not code:
+        return StorageError(
+            f"{without_credentials(endpoint)} does not answer as a blob service does ({status}). "
+            "Check the address that was given with --endpoint, TECHCO_ENDPOINT or a connection string."
+        )
     if status >= _BUSY or status == 429:
         return StorageError(
             f"The storage account {place.account} is too busy or out of order ({status} {code or 'no reason given'}); "

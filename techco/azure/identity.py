@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING
@@ -41,8 +40,6 @@ def identity(suffix: str) -> TokenCredential:
     """
     from azure.identity import DefaultAzureCredential
 
-    # It logs its failures as warnings, which would go to stderr; they are in the error as well.
-    logging.getLogger("azure").addHandler(logging.NullHandler())
     given = os.environ.get("AZURE_AUTHORITY_HOST", "").removeprefix("https://").rstrip("/")
     authority = given or _AUTHORITIES.get(suffix, _PUBLIC_AUTHORITY)
     return DefaultAzureCredential(

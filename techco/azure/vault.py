@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from techco.access import Access
 from techco.azure.failures import connection_failure
@@ -24,6 +25,11 @@ def vault_url(key_vault: str, suffix: str) -> str:
     if "://" in key_vault:
         return key_vault.rstrip("/")
     return f"https://{key_vault}.{_SUFFIXES.get(suffix, _PUBLIC_SUFFIX)}"
+
+
+def vault_scope(suffix: str) -> str:
+    """What to ask a token for that opens the vaults of a cloud."""
+    return f"https://{_SUFFIXES.get(suffix, _PUBLIC_SUFFIX)}/.default"
 
 
 def read_secret(access: Access, suffix: str) -> str:
@@ -52,8 +58,8 @@ def read_secret(access: Access, suffix: str) -> str:
             value = client.get_secret(access.secret).value
     except ResourceNotFoundError:
         raise CredentialError(
-            f"{what} does not exist. See its secrets: az keyvault secret list --vault-name {access.key_vault} "
-            "--query [].name; make one: az keyvault secret set."
+            f"{what} does not exist. See its secrets: az keyvault secret list --vault-name "
+            f"{(urlsplit(url).hostname or '').partition('.')[0]} --query [].name; make one: az keyvault secret set."
         ) from None
     except HttpResponseError as error:
         raise _refused(error, what, access) from None

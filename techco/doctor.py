@@ -1,0 +1,86 @@
+"""Checks every requirement of a report and every permission, and says how to mend what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+from techco import machine_checks
+from techco.access import Access
+from techco.checks import Check, Examination, Skip, make_checks
+from techco.engine import check_engine
+from techco.storage_checks import StorageChecks
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """What to check.
+
+    Attributes
+    ----------
+    storage
+        The shop, as for `techco run`; empty for this machine alone.
+    engine
+        Where the PySpark code runs.
+    out
+        Folder for `runs/` and `reports/`.
+    templates
+        Folder of the notebooks; None takes the package's.
+    access
+        How a storage account is reached.
+    """
+
+    storage: str = ""
+    engine: str = "sail"
+    out: Path = Path()
+    templates: Path | None = None
+    access: Access = field(default_factory=Access)
+
+
+def examine(request: DoctorRequest) -> Iterator[Check]:
+    """Make all checks, one by one; nothing of what they write stays.
+
+    Raises
+    ------
+    ParameterError
+        Before the first check, when something in the request is not allowed.
+    """
+    check_engine(request.engine)
+    examinations = _of_machine(request)
+    if not request.storage:
+        return make_checks([*examinations, Examination("storage", _no_storage)])
+    storage = StorageChecks(request.storage, request.engine, request.access)
+    return _then_clean_up(make_checks([*examinations, *storage.examinations()]), storage)
+
+
+def to_json(checks: Sequence[Check]) -> str:
+    """The checks as one JSON object, with the number of those that failed."""
+    failed = sum(check.status == "failed" for check in checks)
+    return json.dumps({"checks": [asdict(check) for check in checks], "failed": failed}, indent=2, ensure_ascii=False)
+
+
+def _of_machine(request: DoctorRequest) -> list[Examination]:
+    return [
+        Examination("python", machine_checks.python_version),
+        Examination("packages", machine_checks.packages),
+        Examination("engine", partial(machine_checks.engine_answers, request.engine)),
+        Examination("java", partial(machine_checks.java, request.engine)),
+        Examination("templates", partial(machine_checks.templates, request.templates)),
+        Examination("kernel", machine_checks.kernel),
+        Examination("output folder", partial(machine_checks.output_folder, request.out)),
+        Examination("other users", machine_checks.other_users),
+    ]
+
+
+def _no_storage() -> str:
+    raise Skip("none is given", "Check one too: techco doctor --storage URL")
+
+
+def _then_clean_up(checks: Iterator[Check], storage: StorageChecks) -> Iterator[Check]:
+    try:
+        yield from checks
+    finally:
+        storage.clean_up()
