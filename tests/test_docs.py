@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import techco
 from techco import contract
+from techco.cli import app
 from techco.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -44,3 +47,21 @@ def test_the_environment_lists_no_dependency_of_its_own() -> None:
     names = re.findall(r"^ +- ([a-z]+)", environment, re.MULTILINE)
     assert sorted(names) == ["conda", "nodejs", "openjdk", "pip", "pip", "python"]
     assert "- -e ." in environment
+
+
+def _commands(document: str) -> list[str]:
+    """The techco commands in the shell blocks of a document."""
+    blocks = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return sorted({line.strip() for line in lines if line.strip().startswith("techco ")})
+
+
+@pytest.mark.parametrize("command", _commands(README))
+def test_the_readme_uses_commands_and_options_that_exist(command: str) -> None:
+    result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--help"])
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_the_readme_names_every_command() -> None:
+    for command in app.registered_commands:
+        assert f"techco {command.name or getattr(command.callback, '__name__', '')}" in README
