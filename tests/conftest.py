@@ -123,7 +123,7 @@ def storage_account() -> Iterator[Azurite]:
 
 
 @pytest.fixture(scope="session")
-def https_account(certificates: Certificates, _off_the_network: StandIn) -> Iterator[Azurite]:
+def https_account(certificates: Certificates, off_the_network: StandIn) -> Iterator[Azurite]:
     """A storage account over https, which takes tokens as well."""
     _require_azurite()
     with azurite.run(certificates) as account:
@@ -153,7 +153,7 @@ def identity_service() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _off_the_network(certificates: Certificates) -> Iterator[StandIn]:
+def off_the_network(certificates: Certificates) -> Iterator[StandIn]:
     """Send whatever tests and their processes ask of other machines to a proxy that refuses, and remembers it.
 
     Python's and Rust's http clients both heed these variables. What trusts no authority but ours could not talk to
@@ -179,11 +179,11 @@ def _off_the_network(certificates: Certificates) -> Iterator[StandIn]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_asked_of_others(_off_the_network: StandIn) -> Iterator[None]:
+def _nothing_asked_of_others(off_the_network: StandIn) -> Iterator[None]:
     """Fail a test that has tried to reach another machine."""
-    before = len(_off_the_network.requests)
+    before = len(off_the_network.requests)
     yield
-    asked = [f"{request.method} {request.headers.get('Host')}" for request in _off_the_network.requests[before:]]
+    asked = [f"{request.method} {request.target}" for request in off_the_network.requests[before:]]
     assert not asked, f"Tried to reach other machines: {asked}"
 
 

@@ -49,9 +49,10 @@ def make_certificates(folder: Path) -> Certificates:
 
 @dataclass
 class Request:
-    """What a stand-in was asked."""
+    """What a stand-in was asked; `target` is how the client wrote it, of a proxy with the host."""
 
     method: str
+    target: str
     path: str
     headers: Mapping[str, str]
     query: dict[str, str]
@@ -93,7 +94,7 @@ def serve(answer: Callable[[Request], Answer], certificates: Certificates | None
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(self.command, url.path, dict(self.headers.items()), query, body)
+            request = Request(self.command, self.path, url.path, dict(self.headers.items()), query, body)
             requests.append(request)
             answered = answer(request)
             closing.wait(answered.wait_s)
