@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 ROWS_PER_CHUNK = 5_000_000
 COMMIT_ATTEMPTS = 12
+# Whoever opens a table reads each commit since the last checkpoint, one request after the other. Delta Lake's own
+# default is 10, that of delta-rs 100.
+_CONFIGURATION = {"delta.checkpointInterval": "10"}
 _READERS = 16  # of the written files' row counts, each of which waits for a storage account
 # Hive's name for the partition of NULL. Sail would write a NULL date into 1970-01-01.
 _NO_DAY = "__HIVE_DEFAULT_PARTITION__"
@@ -207,7 +210,13 @@ class Tables:
             partition_by, where = [PARTITION] if table.by_day else None, self._location(table.name)
             # Another writer may make it at this moment.
             with contextlib.suppress(CommitFailedError), self.storage.engine_environment():
-                DeltaTable.create(where, _delta_schema(table.schema), mode="ignore", partition_by=partition_by)
+                DeltaTable.create(
+                    where,
+                    _delta_schema(table.schema),
+                    mode="ignore",
+                    partition_by=partition_by,
+                    configuration=_CONFIGURATION,
+                )
         self.check_columns(table.name)
 
     def check_columns(self, name: str) -> None:

@@ -252,6 +252,15 @@ def test_a_period_is_replaced_and_nothing_else(container: Container) -> None:
     assert days == [("2023-08-01", 1), ("2023-08-02", 20), ("2023-08-03", 3)]
 
 
+def test_a_table_of_many_commits_is_read_from_its_last_checkpoint(container: Container) -> None:
+    spark = open_session(container)
+    tables = Tables(spark, container)
+    for number in range(12):
+        tables.replace_period("web_logs", web_logs(spark, ("2023-08-01", number)), AUGUST, "run")
+    assert [row.log_id for row in tables.read("web_logs").collect()] == [11]
+    assert any(name.endswith(".checkpoint.parquet") for name in stored(container, "tables/web_logs/_delta_log"))
+
+
 def test_a_write_that_fails_leaves_no_files(container: Container) -> None:
     spark = open_session(container)
     tables = Tables(spark, container)
