@@ -34,7 +34,7 @@ class Column:
     @property
     def label(self) -> str:
         """The name as people read it: `unique_customers` becomes `Unique customers`."""
-        return self.name.replace("_", " ").capitalize().replace(" id", " ID")
+        return self.name.replace("_", " ").capitalize().replace(" id", " ID").replace("Etag", "ETag")
 
 
 class Shown:
