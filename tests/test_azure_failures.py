@@ -209,7 +209,7 @@ def answering(certificates: Certificates) -> Iterator[Callable[[Answer], Access]
     ("status", "code", "words"),
     [
         (403, "AuthenticationFailed", "does not accept the account key in the variable AZURE_STORAGE_KEY"),
-        (403, "AuthorizationFailure", "lets this machine not in.*Allow this machine's address or network in the"),
+        (403, "AuthorizationFailure", "does not let this machine in.*Allow this machine's address or network in the"),
         (
             403,
             "KeyBasedAuthenticationNotPermitted",

@@ -113,7 +113,7 @@ def _refused(code: str, text: str, place: Place, credential: Credential, doing: 
         return f"{account} {_not_accepted(credential)}"
     if code == "AuthorizationFailure":
         return (
-            f"{account} lets this machine not in: its network rules or the rights of {credential.source} forbid to "
+            f"{account} does not let this machine in: its network rules or the rights of {credential.source} forbid to "
             f"{doing}. Allow this machine's address or network in the account's firewall, or use its private endpoint."
         )
     return (
