@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,18 @@ from pathlib import Path
 import azurite
 import pytest
 from azurite import KEY
-from stand_ins import Certificates, StandIn, entra, entra_variables, identity_variables, key_vault, make_token, serve
+from stand_ins import (
+    Answer,
+    Certificates,
+    Request,
+    StandIn,
+    entra,
+    entra_variables,
+    identity_variables,
+    key_vault,
+    make_token,
+    serve,
+)
 
 from techco.access import Access
 from techco.azure.credentials import AccountKey, Found, Identity, Signature, find_credential
@@ -119,6 +131,29 @@ def test_a_secret_that_is_no_credential_is_told_without_repeating_it(vault: Stan
     with pytest.raises(CredentialError, match=words) as caught:
         found({}, key_vault=vault.url, secret=secret)
     assert "horse" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "words"),
+    [
+        (403, "Client address is not authorized and so on.", "the vault's firewall forbids it"),
+        (403, "Public network access is disabled.", "the vault's firewall forbids it. Allow this machine's address"),
+        (503, "Busy.", r"could not be read: the vault is busy \(503\)\. Try again later"),
+        (400, "No sig=cGxhbnRlZA%3D", r"could not be read: 400 .*sig=\[hidden\]"),
+    ],
+)  # fmt: skip
+def test_what_a_key_vault_answers_has_its_words(
+    vault: StandIn, certificates: Certificates, status: int, message: str, words: str
+) -> None:
+    challenge = key_vault({})
+
+    def answer(request: Request) -> Answer:
+        asked = challenge(request)
+        body = json.dumps({"error": {"code": "Forbidden", "message": message}}).encode()
+        return asked if asked.status == 401 else Answer(status, body, {"Content-Type": "application/json"})
+
+    with serve(answer, certificates) as service, pytest.raises(CredentialError, match=words):
+        found({}, key_vault=service.url, secret="key")
 
 
 def test_a_key_vault_that_nobody_knows_is_told() -> None:

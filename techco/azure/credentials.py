@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 
 from techco.access import Access
-from techco.azure.identity import STORAGE_SCOPE, identity, token
+from techco.azure.identity import ROLE, STORAGE_SCOPE, identity, token
 from techco.azure.urls import Place
 from techco.azure.vault import read_secret
 from techco.errors import CredentialError
@@ -50,6 +50,12 @@ class Credential(Protocol):
             When it cannot be had.
         """
 
+    def not_accepted(self) -> str:
+        """What to say, and to do, where an account does not accept it; begins with a verb."""
+
+    def to_permit(self, place: Place) -> str:
+        """What to do where an account accepts it, but does not permit what was tried."""
+
     def for_client(self, account: str) -> AzureNamedKeyCredential | AzureSasCredential | TokenCredential:
         """As azure-storage-blob takes it."""
 
@@ -66,6 +72,17 @@ class AccountKey:
 
     def check(self) -> None:
         """Nothing: only the account knows its keys."""
+
+    def not_accepted(self) -> str:
+        """It is a wrong one."""
+        return (
+            f"does not accept the account key in {self.source}. It is another account's, or has been replaced. "
+            "Copy it anew: az storage account keys list --account-name ACCOUNT."
+        )
+
+    def to_permit(self, place: Place) -> str:
+        """A key may do everything, unless the account forbids that."""
+        return f"Look in Azure's portal for locks and policies of the account {place.account}."
 
     def for_client(self, account: str) -> AzureNamedKeyCredential:
         """A named key."""
@@ -87,6 +104,18 @@ class Signature:
 
     def check(self) -> None:
         """Nothing: its form and its end were checked when it was found."""
+
+    def not_accepted(self) -> str:
+        """It is a wrong one, or too old."""
+        return (
+            f"does not accept the SAS in {self.source}. It was changed, has expired, or its key has been replaced. "
+            "Make a new one: az storage container generate-sas --permissions racwdl."
+        )
+
+    def to_permit(self, place: Place) -> str:
+        """It needs more letters."""
+        given = f"it permits {self.permissions!r} and " if self.permissions else "it "
+        return f"The SAS is too narrow: {given}needs racwdl on the container: read, add, create, write, delete, list."
 
     def for_client(self, account: str) -> AzureSasCredential:
         """A signature."""
@@ -119,6 +148,20 @@ class Identity:
     def check(self) -> None:
         """Get a token; azure-storage-blob would ask for it again and again."""
         token(self.suffix, STORAGE_SCOPE)
+
+    def not_accepted(self) -> str:
+        """Its token is for others, or too old."""
+        return (
+            f"does not accept the token of {self.source}. It is for another cloud or tenant, or has expired. "
+            "Sign in again: az login."
+        )
+
+    def to_permit(self, place: Place) -> str:
+        """It needs the role."""
+        return (
+            f"Grant it the role {ROLE}: az role assignment create --role '{ROLE}' --assignee WHO --scope SCOPE, where "
+            f"SCOPE is the id of the account {place.account} or of its container. It takes up to ten minutes to work."
+        )
 
     def for_client(self, account: str) -> TokenCredential:
         """The credential itself, which renews its tokens."""

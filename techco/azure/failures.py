@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from techco.azure.identity import ROLE, no_identity
 from techco.errors import CredentialError, StorageError
 from techco.scrub import scrub, without_credentials
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from techco.azure.credentials import Credential
     from techco.azure.urls import Place
 
-ROLE = "Storage Blob Data Contributor"
 _NO_HOST = ("failed to resolve", "name or service not known", "getaddrinfo", "nodename nor servname", "nameresolution")
 _BUSY = 500
+_TOO_MANY = 429
 
 
 def connection_failure(error: AzureError, url: str, hint: str) -> str:
@@ -63,36 +64,40 @@ def storage_failure(error: AzureError, place: Place, endpoint: str, credential: 
     """
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-    from techco.azure.identity import no_identity
-
     if isinstance(error, ClientAuthenticationError) and error.response is None:
         return no_identity(error)
     if not isinstance(error, HttpResponseError) or error.response is None:
         hint = f"Check the name of the storage account {place.account}, or name its private endpoint with --endpoint."
         return StorageError(connection_failure(error, endpoint, hint))
+    return _answered(error, place, endpoint, credential, doing)
+
+
+def _answered(
+    error: HttpResponseError, place: Place, endpoint: str, credential: Credential, doing: str
+) -> StorageError:
+    """What the account, or whatever is at its endpoint, answered with a status of failure."""
     status, code = error.status_code or 0, _code(error)
-    where = f"the container {place.container} of the storage account {place.account}"
+    account, where = f"the storage account {place.account}", f"the container {place.container}"
     if code == "ContainerNotFound":
         return StorageError(
-            f"There is no container {place.container} in the storage account {place.account}. Check the name, or "
-            f"make it: az storage container create --account-name {place.account} --name {place.container} "
-            "--auth-mode login."
+            f"There is no container {place.container} in {account}. Check the name, or make it: "
+            f"az storage container create --account-name {place.account} --name {place.container} --auth-mode login."
         )
     if code == "ContainerBeingDeleted":
-        return StorageError(f"Someone is deleting {where}. Wait a minute, make it again, and run again.")
+        return StorageError(f"Someone is deleting {where} of {account}. Wait a minute, make it again, and run again.")
     if status in (401, 403) or code == "InvalidAuthenticationInfo":
         return CredentialError(_refused(code, str(error), place, credential, doing))
-    if status < _BUSY and not code:
-        return StorageError(
-            f"{without_credentials(endpoint)} does not answer as a blob service does ({status}). "
-            "Check the address that was given with --endpoint, TECHCO_ENDPOINT or a connection string."
-        )
-    if status >= _BUSY or status == 429:
+    if status >= _BUSY or status == _TOO_MANY:
         return StorageError(
             f"The storage account {place.account} is too busy or out of order ({status} {code or 'no reason given'}); "
             f"it was asked several times to {doing}. Try again later."
         )
-    return StorageError(f"Could not {doing} in {where}: {status} {code}. {_first_line(error)}".rstrip())
+    if not code:
+        return StorageError(
+            f"{without_credentials(endpoint)} does not answer as a blob service does ({status}). "
+            "Check the address that was given with --endpoint, TECHCO_ENDPOINT or a connection string."
+        )
+    return StorageError(f"Could not {doing} in {where} of {account}: {status} {code}. {_first_line(error)}".rstrip())
 
 
 def _refused(code: str, text: str, place: Place, credential: Credential, doing: str) -> str:
@@ -110,7 +115,7 @@ def _refused(code: str, text: str, place: Place, credential: Credential, doing: 
         "InvalidAuthenticationInfo",
     )
     if not_authenticated:
-        return f"{account} {_not_accepted(credential)}"
+        return f"{account} {credential.not_accepted()}"
     if code == "AuthorizationFailure":
         return (
             f"{account} does not let this machine in: its network rules or the rights of {credential.source} forbid to "
@@ -118,38 +123,7 @@ def _refused(code: str, text: str, place: Place, credential: Credential, doing: 
         )
     return (
         f"{account} does not permit {credential.source} to {doing} in {place.container} ({code or '403'}). "
-        + _grant(place, credential)
-    )
-
-
-def _not_accepted(credential: Credential) -> str:
-    from techco.azure.credentials import AccountKey, Signature
-
-    if isinstance(credential, AccountKey):
-        return (
-            f"does not accept the account key in {credential.source}. It is another account's, or has been replaced. "
-            "Copy it anew: az storage account keys list --account-name ACCOUNT."
-        )
-    if isinstance(credential, Signature):
-        return (
-            f"does not accept the SAS in {credential.source}. It was changed, has expired, or its key has been "
-            "replaced. Make a new one: az storage container generate-sas --permissions racwdl."
-        )
-    return (
-        f"does not accept the token of {credential.source}. It is for another cloud or tenant, or has expired. "
-        "Sign in again: az login."
-    )
-
-
-def _grant(place: Place, credential: Credential) -> str:
-    from techco.azure.credentials import Signature
-
-    if isinstance(credential, Signature):
-        given = f"it permits {credential.permissions!r} and " if credential.permissions else "it "
-        return f"The SAS is too narrow: {given}needs racwdl on the container: read, add, create, write, delete, list."
-    return (
-        f"Grant it the role {ROLE}: az role assignment create --role '{ROLE}' --assignee WHO --scope SCOPE, where "
-        f"SCOPE is the id of the account {place.account} or of its container. It takes up to ten minutes to work."
+        + credential.to_permit(place)
     )
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 """For storage accounts of every cloud."""
 
+ROLE = "Storage Blob Data Contributor"
+"""What an identity needs to read and write a container."""
 _AUTHORITIES = {"core.usgovcloudapi.net": "login.microsoftonline.us", "core.chinacloudapi.cn": "login.chinacloudapi.cn"}
 _PUBLIC_AUTHORITY = "login.microsoftonline.com"
 _TIMEOUT_S = 3

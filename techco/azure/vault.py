@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
 
 ROLE = "Key Vault Secrets User"
+# How a vault begins to say ForbiddenByFirewall and ForbiddenByConnection: the code itself is not in the error.
+_BY_NETWORK = ("client address is not authorized", "public network access is disabled")
 _SUFFIXES = {"core.usgovcloudapi.net": "vault.usgovcloudapi.net", "core.chinacloudapi.cn": "vault.azure.cn"}
 _PUBLIC_SUFFIX = "vault.azure.net"
 _TIMEOUT_S = 3
@@ -78,7 +80,7 @@ def _refused(error: HttpResponseError, what: str, access: Access) -> CredentialE
     if error.response is None:
         return no_identity(error)
     status, reason = error.status_code or 0, scrub(error.message).partition("\n")[0][:300]
-    if (status == 403 and "network" in reason.lower()) or "client address" in reason.lower():  # ForbiddenByFirewall
+    if any(words in reason.lower() for words in _BY_NETWORK):
         return CredentialError(
             f"{what} cannot be read from this machine: the vault's firewall forbids it. Allow this "
             "machine's address or network in the vault's networking settings."
