@@ -7,14 +7,15 @@ gives the same cents, and every sum by category, product, day or customer is the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from math import ceil
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from techco import join
-from techco.display import Column, Figures, Table, Value
+from techco.display import Column, ColumnKind, Figures, Table, Value
 from techco.shop import Shop
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
 
 TOP = 1000
+_MOST_POINTS = 62
+_COURSE: dict[str, ColumnKind] = {
+    "first_day": "date",
+    "total_sales": "money",
+    "purchases": "integer",
+    "average_order": "money",
+    "unique_customers": "integer",
+    "conversion": "percent",
+}
 
 
 def action_frequency(full_data: DataFrame) -> DataFrame:
@@ -76,10 +86,12 @@ def spend_by_customer(full_data: DataFrame) -> DataFrame:
     Returns
     -------
     DataFrame
-        `customer_id` long, `purchases` long, `quantity` long, `sales` decimal.
+        `customer_id` long, `first_name`, `last_name` string (null for a customer that is not in the customer file; the
+        last in the alphabet if joins of the period knew several), `purchases` long, `quantity` long, `sales` decimal.
     """
     customers = _sold(full_data).groupBy("customer_id")
-    spend = customers.agg(F.count("*").alias("purchases"), _quantity(), _sales())
+    names = (F.max("first_name").alias("first_name"), F.max("last_name").alias("last_name"))
+    spend = customers.agg(*names, F.count("*").alias("purchases"), _quantity(), _sales())
     return spend.orderBy(F.desc("sales"), F.col("customer_id").asc_nulls_last()).limit(TOP)
 
 
@@ -118,6 +130,44 @@ def conversion(full_data: DataFrame) -> DataFrame:
     return viewers.agg(F.count("*").alias("viewers"), F.count_if(F.col("bought") > 0).alias("converted"))
 
 
+def figures_over_time(full_data: DataFrame, first: date, days: int) -> DataFrame:
+    """The numbers behind the key figures for each stretch of days with logs, in order.
+
+    Parameters
+    ----------
+    full_data
+        Of one period.
+    first
+        The first day of the period, where the first stretch begins.
+    days
+        How many days a stretch has.
+
+    Returns
+    -------
+    DataFrame
+        `stretch` int from 0; `total_sales` decimal, 0.00 without purchases; `purchases`, `sold` (purchases of known
+        products), `unique_customers`, `viewers` and `converted` (as `conversion` has them) long.
+    """
+    stretch = F.floor(F.datediff("event_date", F.lit(first)) / days).cast("int").alias("stretch")
+    action = F.col("action")
+    each = full_data.groupBy(stretch, "customer_id").agg(
+        F.sum("sales").alias("sales"),
+        F.count("sales").alias("sold"),
+        F.count_if(action == "purchase").alias("bought"),
+        F.count_if(action == "view").alias("views"),
+    )
+    is_viewer = F.col("customer_id").isNotNull() & (F.col("views") > 0)
+    figures = each.groupBy("stretch").agg(
+        F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).cast("decimal(32,2)").alias("total_sales"),
+        F.sum("bought").alias("purchases"),
+        F.sum("sold").alias("sold"),
+        F.count("customer_id").alias("unique_customers"),
+        F.count_if(is_viewer).alias("viewers"),
+        F.count_if(is_viewer & (F.col("bought") > 0)).alias("converted"),
+    )
+    return figures.orderBy("stretch")
+
+
 def unknown_customers(full_data: DataFrame, customers: DataFrame) -> DataFrame:
     """The logs whose customer is not in the customer file; anonymous ones are not among them."""
     return full_data.where(F.col("customer_id").isNotNull()).join(customers, "customer_id", "left_anti")
@@ -128,13 +178,15 @@ class Summary:
     """The figures of a period that are not an answer to one of the six questions.
 
     `total_sales` is exact to the cent; `buyers` counts the customers that bought a known product; `before` holds the
-    key figures of the period of the same length before, null where there is no log of it.
+    key figures of the period of the same length before, null where there is no log of it; `over_time` those of each
+    stretch of the period, null where there is no log of it.
     """
 
     total_sales: Decimal
     buyers: int
     key_figures: Figures
     before: Figures
+    over_time: Table
     data_quality: Figures
     days_without_data: Table
 
@@ -160,8 +212,9 @@ def summarize(shop: Shop) -> Summary:
     return Summary(
         row.total_sales,
         row.buyers,
-        Figures("key_figures", _key_figures(logs, row), "Key figures"),
+        Figures("key_figures", _key_figures(logs, row), "Key figures", {"conversion": "%"}),
         _before(shop),
+        _over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
         Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without data"),
     )
@@ -175,7 +228,7 @@ def _key_figures(logs: DataFrame, row: Row) -> dict[str, Value]:
         "average_order": _ratio(row.total_sales, row.sold, "0.01"),
         "unique_customers": row.unique_customers,
         "logs": row.logs,
-        "conversion": _ratio(Decimal(100 * converted), viewers, "0.1"),
+        "conversion": _ratio(100 * converted, viewers, "0.1"),
     }
 
 
@@ -190,7 +243,28 @@ def _before(shop: Shop) -> Figures:
         values["days_with_data"] = len(_days(logs)) if row.logs else 0
         if row.logs:
             values |= _key_figures(logs, row)
-    return Figures("key_figures_before", values, "The period before")
+    return Figures("key_figures_before", values, "The period before", {"conversion": "%"})
+
+
+def _over_time(shop: Shop) -> Table:
+    """The key figures of each stretch of the period; of days left over at its end there is none to compare."""
+    period = shop.period
+    days = days_of_stretch(period.days)
+    found = {row.stretch: row for row in figures_over_time(shop.full_data, period.first, days).collect()}
+    rows = [[period.first + timedelta(n * days), *_stretch(found.get(n))] for n in range(period.days // days)]
+    return Table.of("key_figures_over_time", [Column(name, kind) for name, kind in _COURSE.items()], rows)
+
+
+def _stretch(row: Row | None) -> list[object]:
+    if row is None:
+        return [None] * (len(_COURSE) - 1)
+    average, conversion = _ratio(row.total_sales, row.sold, "0.01"), _ratio(100 * row.converted, row.viewers, "0.1")
+    return [row.total_sales, row.purchases, average, row.unique_customers, conversion]
+
+
+def days_of_stretch(days: int) -> int:
+    """How many days each point of a line stands for, so that it has at most 62: whole weeks unless it is one."""
+    return 1 if days <= _MOST_POINTS else 7 * ceil(days / (7 * _MOST_POINTS))
 
 
 def _days(logs: DataFrame) -> set[date]:
@@ -205,9 +279,9 @@ def period_logs(shop: Shop) -> DataFrame:
     return shop.full_data
 
 
-def _ratio(part: Decimal, whole: int, step: str) -> str | None:
+def _ratio(part: Decimal | int, whole: int, step: str) -> str | None:
     """A quotient as text, rounded half up; None if there is nothing to divide by."""
-    return str((part / whole).quantize(Decimal(step), ROUND_HALF_UP)) if whole else None
+    return str((Decimal(part) / whole).quantize(Decimal(step), ROUND_HALF_UP)) if whole else None
 
 
 def _sold(full_data: DataFrame) -> DataFrame:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from techco.display import format_value
 from techco.pages import Link, page
-from techco.record import RunRecord
+from techco.record import STEPS, RunRecord
 from techco.run_page import run_facts
-from techco.wording import plural
+from techco.wording import listed, plural
 
 REPORTS = "reports"
 """The folder of all reports, which the page lies in."""
@@ -22,6 +22,14 @@ _HEADS = (
     ("Duration", "number"),
     ("Made", "text"),
 )
+_FILTERS = {
+    "completed": "Completed",
+    "failed": "Failed",
+    "running": "Running",
+    "pending": "Pending",
+    "partial": "Some steps only",
+    "unreadable": "Unreadable",
+}
 
 
 def catalogue_page(records: Mapping[str, RunRecord | None], reports: Container[str]) -> str:
@@ -37,9 +45,10 @@ def catalogue_page(records: Mapping[str, RunRecord | None], reports: Container[s
     runs = [_row(folder, records[folder], folder in reports) for folder in sorted(records, reverse=True)]
     failed = sum(run["status"] == "failed" for run in runs)
     summary = plural(len(runs), "run") + (f", {failed:,} of them failed" if failed else "")
-    return page(
-        "catalogue.html.j2", [Link("All reports", "index.html", True)], runs=runs, heads=_HEADS, summary=summary
-    )
+    found = {word for run in runs for word in run["filters"].split()}
+    statuses = [(value, label) for value, label in _FILTERS.items() if value in found]
+    links = [Link("All reports", "index.html", True)]
+    return page("catalogue.html.j2", links, runs=runs, heads=_HEADS, statuses=statuses, summary=summary)
 
 
 def _row(folder: str, record: RunRecord | None, has_report: bool) -> dict[str, str]:
@@ -47,16 +56,23 @@ def _row(folder: str, record: RunRecord | None, has_report: bool) -> dict[str, s
     if record:
         with suppress(AttributeError, TypeError, ValueError, ArithmeticError):  # JSON with the right keys only
             return {**_facts(record), "href": href}
-    facts = {"run_id": folder, "shop": "–", "span": folder, "status": "unreadable", "started": "–", "seconds": "–"}
-    return {**facts, "href": href, "key": "", "sales": "–", "sales_key": "", "seconds_key": ""}
+    unknown = dict.fromkeys(("note", "pii", "key", "sales", "seconds", "seconds_key"), "")
+    facts = {"run_id": folder, "shop": "–", "span": folder, "started": "–"}
+    return {**unknown, **facts, "status": "unreadable", "filters": "unreadable", "href": href}
 
 
 def _facts(record: RunRecord) -> dict[str, str]:
     sales = (record.metrics or {}).get("total_sales")
+    names = [step.name for step in record.steps]
+    is_partial = names != list(STEPS)
+    note = f"{listed(names)} only" if names and is_partial else ""
+    if record.status == "failed" and record.error:
+        note = f"in {record.error.step}"
     return {
         **run_facts(record),
+        "filters": f"{record.status} partial" if is_partial else record.status,
+        "note": note,
         "key": f"{record.start_date} {record.end_date}",
-        "sales": format_value(sales, "money"),
-        "sales_key": str(sales or ""),
+        "sales": "" if sales is None else format_value(sales, "money"),
         "seconds_key": "" if record.seconds is None else str(record.seconds),
     }

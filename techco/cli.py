@@ -24,6 +24,7 @@ from techco.options import (
     Json,
     KeyVault,
     Out,
+    Pii,
     Prefix,
     Publish,
     PublishTo,
@@ -32,6 +33,7 @@ from techco.options import (
     Target,
     chosen_access,
     chosen_period,
+    chosen_pii,
     chosen_storage,
 )
 from techco.period import Period, parse_day
@@ -122,8 +124,8 @@ def _techco(
 
     Start with [bold]techco run[/bold]: a report of the sample shop.
 
-    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, and for a storage
-    account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
+    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, TECHCO_PII, and for a
+    storage account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
     """
 
 
@@ -157,6 +159,7 @@ def run(
     ] = "ingest,join,analysis",
     out: Out = None,
     json: Json = False,
+    pii: Pii = None,
     progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")] = True,
     publish: Publish = False,
     publish_to: PublishTo = None,
@@ -183,7 +186,7 @@ def run(
         steps,
         out,
     )
-    request = replace(request, publish=publish, publish_to=publish_to)
+    request = replace(request, pii=chosen_pii(settings, pii), publish=publish, publish_to=publish_to)
     from techco.progress import shown_on
     from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps

@@ -13,9 +13,9 @@ def to_csv(table: Table) -> str:
     Text that a spreadsheet would run (it starts with `=`, `+`, `-`, `@`, a tab or a line break) gets a leading `'`.
     Numbers, money and days are written as they are.
     """
-    lines = [[column.name for column in table.columns]]
-    kinds = [column.kind for column in table.columns]
-    lines += [[_field(value, kind == "text") for value, kind in zip(row, kinds, strict=True)] for row in table.rows]
+    places = [place for place, column in enumerate(table.columns) if column.in_csv]
+    lines = [[table.columns[place].name for place in places]]
+    lines += [[_field(row[place], table.columns[place].kind == "text") for place in places] for row in table.rows]
     return "".join(",".join(line) + "\n" for line in lines)
 
 

@@ -17,19 +17,25 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from techco.wording import WEEKDAYS, amount, short_day
+
 MIME = "application/vnd.techco+json"
 SHOWN_ROWS = 20
 
-ColumnKind = Literal["text", "integer", "money", "date"]
+ColumnKind = Literal["text", "integer", "money", "percent", "date"]
 Value = str | int | None
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: `name` as in the CSV, `kind` decides alignment and number format."""
+    """A column of a table: `name` as in the CSV, `kind` decides alignment and number format.
+
+    With `in_csv` False it is shown only, and the CSV file does not have it.
+    """
 
     name: str
     kind: ColumnKind = "text"
+    in_csv: bool = True
 
     @property
     def label(self) -> str:
@@ -125,8 +131,10 @@ class Finding(Shown):
         `sales_by_product`, `spend_by_customer`.
     question
         What was asked, for people.
+    headline
+        The finding in a few words, computed from the data, without a full stop.
     sentence
-        The finding, computed from the data.
+        What the headline leaves out, with the numbers; empty where there is nothing more to say.
     table
         The numbers behind it; its name is the name of the CSV.
     svg
@@ -137,6 +145,7 @@ class Finding(Shown):
 
     name: str
     question: str
+    headline: str
     sentence: str
     table: Table
     svg: str = ""
@@ -146,11 +155,11 @@ class Finding(Shown):
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Finding:
         """Read a finding back from its payload."""
-        fields = {key: value for key, value in payload.items() if key not in ("kind", "table")}
+        fields = {"headline": "", **{key: value for key, value in payload.items() if key not in ("kind", "table")}}
         return cls(table=Table.from_payload(payload["table"]), **fields)
 
     def to_html(self) -> str:
-        """Sentence, plot and the first rows of the table, if it has any."""
+        """Headline, sentence, plot and the first rows of the table, if it has any."""
         return self._html(self.svg)
 
     def notebook_html(self) -> str:
@@ -162,10 +171,11 @@ class Finding(Shown):
 
     def _html(self, plot: str) -> str:
         table = self.table.to_html() if self.table.rows else ""
-        return f"<p><strong>{html.escape(self.sentence)}</strong></p>{plot}{table}"
+        sentence = f"<p>{html.escape(self.sentence)}</p>" if self.sentence else ""
+        return f"<p><strong>{html.escape(self.headline)}</strong></p>{sentence}{plot}{table}"
 
     def __repr__(self) -> str:
-        return f"{self.sentence}\n{self.table!r}"
+        return "\n".join(filter(None, [self.headline, self.sentence, repr(self.table)]))
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,11 +190,14 @@ class Figures(Shown):
         Name to number; money as string, unknown is null.
     title
         Heading for people.
+    units
+        Name to the sign after the number, for instance `%`.
     """
 
     name: str
     values: dict[str, Value] = field(default_factory=dict)
     title: str = ""
+    units: dict[str, str] = field(default_factory=dict)
     kind = "figures"
 
     def payload(self) -> dict[str, Any]:
@@ -196,14 +209,23 @@ class Figures(Shown):
         """Read figures back from their payload."""
         values = payload["values"]
         ordered = {name: values[name] for name in payload.get("order", values)}
-        return cls(payload["name"], ordered, payload.get("title", ""))
+        return cls(payload["name"], ordered, payload.get("title", ""), payload.get("units", {}))
 
     def to_html(self) -> str:
         """A table of two columns."""
         return self._table().to_html(limit=None)
 
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Label and value of each as people read them."""
+        return [(Column(name).label, self._said(name, value)) for name, value in self.values.items()]
+
+    def _said(self, name: str, value: Value) -> str:
+        text = format_value(value, _kind_of(value))
+        return f"{text} {self.units[name]}" if name in self.units and value is not None else text
+
     def _table(self) -> Table:
-        rows = [[Column(name).label, format_value(v, _kind_of(v))] for name, v in self.values.items()]
+        rows = [list(pair) for pair in self.said]
         kinds = {_kind_of(value) for value in self.values.values() if value is not None}
         value = Column("value", "text" if kinds == {"text"} else "integer")
         return Table(self.name, [Column("name"), value], rows, self.title)
@@ -243,35 +265,17 @@ def format_value(value: Value, kind: ColumnKind) -> str:
     """One value as people read it: thousands separators, two decimals for money, an en dash for unknown."""
     if value is None:
         return "–"
+    if kind == "date":
+        date = datetime.date.fromisoformat(str(value))
+        return f"{WEEKDAYS[date.weekday()][:3]} {short_day(date, year=True)}"
     if kind == "integer":
         return f"{value:,}" if isinstance(value, int) else value
     if kind == "money":
-        return f"{Decimal(value):,.2f}"
-    return str(value)
+        return amount(Decimal(value))
+    return f"{value} %" if kind == "percent" else str(value)
 
 
 def _kind_of(value: Value) -> ColumnKind:
     if isinstance(value, int):
         return "integer"
     return "money" if value and re.fullmatch(r"-?\d+\.\d\d", value) else "text"
-
-
-_EMAIL = re.compile(r"([\w.+-])[\w.+-]*@([\w-])[\w.-]*", re.ASCII)
-_INTERNATIONAL = re.compile(r"(?<![\w.])\+\d(?:[ ().-]{0,2}\d){7,14}(?!\w)", re.ASCII)
-_PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d\s()./x-]{7,}\d(?![\w])", re.ASCII)
-
-
-def mask(text: str) -> str:
-    """Hide e-mail addresses and telephone numbers in text that people will see."""
-    text = _EMAIL.sub(r"\1…@\2…", text)
-    return _PHONE.sub(lambda phone: phone[0] if _is_timestamp(phone[0]) else "…" + phone[0][-2:], text)
-
-
-def mask_output(text: str) -> str:
-    """Hide e-mail addresses and international telephone numbers in what a cell printed; its columns of numbers stay."""
-    text = _EMAIL.sub(r"\1…@\2…", text)
-    return _INTERNATIONAL.sub(lambda phone: "…" + phone[0][-2:], text)
-
-
-def _is_timestamp(text: str) -> bool:
-    return re.match(r"\d{4}-\d{2}-\d{2}(\s|\.\.|$)", text) is not None

@@ -1,4 +1,4 @@
-"""Answer the six questions: each function turns a small aggregated frame into a sentence, a plot and a table.
+"""Answer the six questions: each function turns a small aggregated frame into words, a plot and a table.
 
 Frames come aggregated and sorted as they shall be read. Money is `Decimal`, days are `date`; NULL may be None, NaN, NaT
 or NA. An empty frame is answered in words, without a plot. A frame that lacks a column raises `TableError`.
@@ -9,28 +9,30 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from techco import plots
+from techco import headlines, plots
 from techco.display import Column, Finding, Table
 from techco.errors import TableError
 from techco.plots import Bar
+from techco.privacy import Pii
 from techco.wording import (
-    actions,
     amount,
     cents,
     day,
-    listed,
+    initials,
+    isolated,
     name_or,
-    one_in,
-    plural,
-    sentence_case,
+    one_line,
     share,
+    short_amount,
+    short_count,
     short_day,
+    short_share,
     total,
 )
 
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1000
 
-_NO_LOGS = "There are no logs in this period."
-_NO_SALES = "There are no purchases of known products in this period."
 # An id is a name, not a quantity: as text it gets no thousands separators.
 _COLUMNS = {
     "action_frequency": (Column("action"), Column("count", "integer")),
@@ -65,6 +65,15 @@ _COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """What bars measure: in words, exactly for those who cannot see them, and briefly beside each bar."""
+
+    unit: str
+    exact: Callable[[Decimal], str] = amount
+    brief: Callable[[Decimal], str] = short_amount
+
+
 def action_frequency(frame: Frame) -> Finding:
     """State how often each kind of action happened.
 
@@ -76,41 +85,17 @@ def action_frequency(frame: Frame) -> Finding:
     name, question = "action_frequency", "How often does each action happen?"
     table, rows = _read(name, frame)
     counts: dict[str | None, int] = {action: count for action, count in rows if count}
-    logs = sum(counts.values())
     if not counts:
-        return Finding(name, question, _NO_LOGS, table)
-
-    def show(count: Decimal) -> str:
-        return f"{count:,} ({share(count, logs)})"
-
-    items = [(name_or(action, "action"), Decimal(count)) for action, count in counts.items()]
-    drawn = sum(sorted(counts.values(), reverse=True)[: plots.MOST_BARS])
-    rest = _rest(len(items), show(Decimal(logs - drawn)))
-    return _with_bars(Finding(name, question, _frequency(counts, logs), table), items, show, rest)
-
-
-def _frequency(counts: dict[str | None, int], logs: int) -> str:
-    if logs == 1:
-        return f"The only action is one {actions(next(iter(counts)), 1)}."
-    if len(counts) == 1:
-        return f"All {logs:,} actions are {actions(next(iter(counts)))}."
-    most = max(counts.values())
-    leaders = [action for action, count in counts.items() if count == most]
-    names = sentence_case(listed([actions(action) for action in leaders]))
-    if len(leaders) == 1:
-        lead = f"{names} are {share(most, logs)} of {logs:,} actions"
-    else:
-        lead = f"{names} are equally frequent, {share(most, logs)} each of {logs:,} actions"
-    bought = counts.get("purchase", 0)
-    if "purchase" in leaders:
-        return f"{lead}."
-    if not bought:
-        return f"{lead}; none is a purchase."
-    return (
-        f"{lead}; {share(bought, logs)} are purchases."
-        if 3 * bought > logs
-        else f"{lead}; {one_in(bought, logs)} is a purchase."
+        return Finding(name, question, *headlines.NO_LOGS, table)
+    logs = sum(counts.values())
+    scale = _Scale(
+        "Actions",
+        lambda count: f"{count:,} ({share(count, logs)})",
+        lambda count: f"{short_count(count)} ({short_share(count, logs)})",
     )
+    items = [(name_or(action, "action"), Decimal(count)) for action, count in counts.items()]
+    finding = Finding(name, question, *headlines.action_frequency(counts), table)
+    return _with_bars(finding, items, scale, _others(len(items), _left_out(items, Decimal(logs)), scale))
 
 
 def unique_customers(frame: Frame) -> Finding:
@@ -126,25 +111,14 @@ def unique_customers(frame: Frame) -> Finding:
     table, rows = _read(name, frame)
     everyone = rows[0][1] or 0 if rows else 0
     counts: dict[str | None, int] = {action: count or 0 for action, count in rows[1:]}
-    bought = counts.get("purchase", 0)
     if not everyone:
-        return Finding(name, question, "No customer known by number was active in this period.", table)
+        return Finding(name, question, *headlines.NO_CUSTOMERS, table)
     items = [("any action", Decimal(everyone))]
-    items += [(name_or(a, "action"), Decimal(n)) for a, n in counts.items()]
-    finding = Finding(name, question, _activity(everyone, bought), table)
+    items += [(name_or(action, "action"), Decimal(count)) for action, count in counts.items()]
+    scale = _Scale("Customers", lambda count: f"{count:,}", short_count)
+    words = headlines.unique_customers(everyone, counts.get("purchase", 0))
     # Customers of several actions are in several rows, so what is left out has no sum.
-    return _with_bars(finding, items, lambda count: f"{count:,}", _rest(len(items), ""))
-
-
-def _activity(everyone: int, bought: int) -> str:
-    if everyone == 1:
-        return f"One customer was active and {'bought something' if bought else 'bought nothing'}."
-    if bought == everyone:
-        return f"{everyone:,} different customers were active; all of them bought something."
-    if not bought:
-        return f"{everyone:,} different customers were active; none of them bought anything."
-    buyers = f"{bought:,} of them ({share(bought, everyone)})"
-    return f"{everyone:,} different customers were active; {buyers} bought something."
+    return _with_bars(Finding(name, question, *words, table), items, scale, _others(len(items), None, scale))
 
 
 def sales_by_category(frame: Frame) -> Finding:
@@ -159,10 +133,11 @@ def sales_by_category(frame: Frame) -> Finding:
     table, rows = _read(name, frame)
     earned = [(name_or(category, "category"), sales or Decimal(0)) for category, sales in rows]
     if not earned:
-        return Finding(name, question, _NO_SALES, table)
-    whole = total(sales for _, sales in earned)
-    finding = Finding(name, question, _leader(earned, whole, "category") + ".", table)
-    return _with_bars(finding, earned, rest=_rest(len(earned), _left_out(earned, whole)))
+        return Finding(name, question, *headlines.NO_SALES, table)
+    scale = _Scale("Sales")
+    rest = _others(len(earned), _left_out(earned, total(sales for _, sales in earned)), scale)
+    words = headlines.sales_by_category(earned, nameless=name_or(None, "category"))
+    return _with_bars(Finding(name, question, *words, table), earned, scale, rest)
 
 
 def sales_by_day(frame: Frame) -> Finding:
@@ -177,32 +152,14 @@ def sales_by_day(frame: Frame) -> Finding:
     table, rows = _read(name, frame)
     points = sorted((date, sales or Decimal(0)) for date, sales in rows if date is not None)
     if not points:
-        return Finding(name, question, _NO_LOGS, table)
-    whole, best = total(sales for _, sales in points), max(sales for _, sales in points)
-    top = next(date for date, sales in points if sales == best)
-    alt = f"Line of sales per day from {day(points[0][0])} to {day(points[-1][0])}. {_total(points, whole)}"
-    note = f"{amount(best)} on {short_day(top)}" if whole else ""
-    svg = plots.days(name, [(date, float(sales)) for date, sales in points], alt, note)
-    return Finding(name, question, _total(points, whole), table, svg, alt)
-
-
-def _total(points: Sequence[tuple[datetime.date, Decimal]], whole: Decimal) -> str:
-    lead = f"Total sales were {amount(whole)}"
-    if not whole:
-        return f"{lead}: nothing was sold in this period."
-    most = max(sales for _, sales in points)
-    best = [date for date, sales in points if sales == most]
-    if len(best) == 1:
-        return (
-            f"{lead}, all on {day(best[0])}."
-            if most == whole
-            else f"{lead}; the best day was {day(best[0])}, with {amount(most)}."
-        )
-    if len(best) == len(points):
-        return f"{lead}, the same {amount(most)} on each of {plural(len(best), 'day')}."
-    if len(best) > 2:
-        return f"{lead}; {plural(len(best), 'day')} tie for the best with {amount(most)} each."
-    return f"{lead}; the best days were {day(best[0])} and {day(best[1])} with {amount(most)} each."
+        return Finding(name, question, *headlines.NO_LOGS, table)
+    words = headlines.sales_by_day(points)
+    top, best = max(points, key=lambda point: point[1])
+    alt = f"Line of sales per day from {day(points[0][0])} to {day(points[-1][0])}. {'. '.join(words)}"
+    note = f"{short_amount(best)} on {short_day(top)}" if best else ""
+    drawn = [(date, float(sales)) for date, sales in points]
+    svg = plots.days(name, "Sales per day", drawn, alt, note)
+    return Finding(name, question, *words, table, svg, alt)
 
 
 def sales_by_product(frame: Frame, total_sales: Decimal) -> Finding:
@@ -221,112 +178,128 @@ def sales_by_product(frame: Frame, total_sales: Decimal) -> Finding:
     labels = _product_labels([(number, product) for number, product, *_ in rows])
     earned = [(label, row[-1] or Decimal(0)) for label, row in zip(labels, rows, strict=True)]
     if not earned:
-        return Finding(name, question, _NO_SALES, table)
-    sentence = _leader(earned, total_sales, "product")
-    if len(earned) > 20 and total_sales:
-        ten = total(sorted((sales for _, sales in earned), reverse=True)[:10])
-        sentence += f"; the ten best products together {share(ten, total_sales)}"
-    rest = _rest(len(earned), _left_out(earned, total_sales))
-    if rest and len(earned) >= MOST_ROWS:
+        return Finding(name, question, *headlines.NO_SALES, table)
+    cut, scale = len(earned) >= MOST_ROWS, _Scale("Sales")
+    rest = _others(len(earned), _left_out(earned, total_sales), scale)
+    if rest and cut:
         rest = replace(rest, label="all others")
-    return _with_bars(Finding(name, question, f"{sentence}.", table), earned, rest=rest)
+    words = headlines.sales_by_product(earned, total_sales, cut=cut)
+    return _with_bars(Finding(name, question, *words, table), earned, scale, rest)
 
 
-def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int) -> Finding:
+def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int, pii: Pii = "mask") -> Finding:
     """State what a customer spends on average, and who spends the most.
 
     Parameters
     ----------
     frame
         One row per customer with a purchase, highest sales first, at most `MOST_ROWS`: `customer_id` int, null for all
-        anonymous visitors together, `purchases` int, `quantity` int, `sales` Decimal.
+        anonymous visitors together, `purchases` int, `quantity` int, `sales` Decimal. It may have `first_name` and
+        `last_name`, text or null: then the table says the name too, but not the CSV.
     total_sales
         Sales to all customers, also to those beyond the frame.
     customers
         Number of different buyers, also of those beyond the frame; all anonymous visitors together count as one.
+    pii
+        `mask` says only the initials of a name, `show` the whole name.
     """
     name, question = "spend_by_customer", "How much does each customer spend?"
-    table, rows = _read(name, frame)
+    data = frame if isinstance(frame, pd.DataFrame) else _to_pandas(frame)
+    table, rows = _read(name, data)
+    names = _customer_names(data, pii)
+    table = table if names is None else _with_names(table, names)
     if not rows:
-        return Finding(name, question, "Nobody bought a known product in this period.", table)
-    spent = [(f"customer {row[0]}", row[-1] or Decimal(0)) for row in rows if row[0] is not None]
-    anonymous = total(row[-1] for row in rows if row[0] is None)
-    known = total([total_sales, -anonymous])
+        return Finding(name, question, *headlines.NO_BUYERS, table)
+    who = list(zip((row[0] for row in rows), names or [None] * len(rows), strict=True))
+    spent = [row[-1] or Decimal(0) for row in rows]
     buyers = max(customers, len(rows)) if len(rows) >= MOST_ROWS else len(rows)
-    sentence = _spending(spent, known, buyers - (len(rows) - len(spent)))
-    if anonymous:
-        sentence += f" Visitors without a customer number spent {amount(anonymous)}."
-    labels = [name_or(None, "customer") if row[0] is None else f"Customer {row[0]}" for row in rows]
-    items = [(label, row[-1] or Decimal(0)) for label, row in zip(labels, rows, strict=True)]
-    rest = _rest(buyers, _left_out(items, total_sales))
-    return _with_bars(Finding(name, question, sentence.strip(), table), items, rest=rest)
+    words = _spending(who, spent, total_sales, buyers)
+    items = [(_customer_label(*customer), sales) for customer, sales in zip(who, spent, strict=True)]
+    scale = _Scale("Spend")
+    rest = _others(buyers, _left_out(items, total_sales), scale)
+    return _with_bars(Finding(name, question, *words, table), items, scale, rest)
 
 
-def _spending(spent: Sequence[tuple[str, Decimal]], known: Decimal, customers: int) -> str:
-    """What customers known by number spend; empty if there is none."""
-    if not spent:
-        return ""
-    most = max(sales for _, sales in spent)
-    best = [label for label, sales in spent if sales == most]
-    if not most:
-        return f"{plural(customers, 'customer')} bought, but nothing with a price above zero."
-    if customers == 1:
-        return f"One customer, {best[0].removeprefix('customer ')}, spent {amount(known)}."
-    average = amount(known / customers)
-    if len(best) == customers:
-        return f"Each of {customers:,} customers spent {amount(most)}."
-    each = " each" if len(best) > 1 else ""
-    return f"{customers:,} customers spent {average} on average; {listed(best)} spent the most, {amount(most)}{each}."
+def _spending(
+    who: Sequence[tuple[int | None, str | None]], spent: Sequence[Decimal], total_sales: Decimal, buyers: int
+) -> headlines.Words:
+    """The words for the customers known by number and, apart from them, for the anonymous visitors."""
+    known = [
+        (_customer(number, name), sales) for (number, name), sales in zip(who, spent, strict=True) if number is not None
+    ]
+    anonymous = [sales for (number, _), sales in zip(who, spent, strict=True) if number is None]
+    visitors = total(anonymous) if anonymous else None
+    sales = total([total_sales, -total(anonymous)])
+    return headlines.spend_by_customer(known, sales, buyers - len(anonymous), visitors)
 
 
-def _leader(earned: Sequence[tuple[str, Decimal]], whole: Decimal, unit: str) -> str:
-    """Who earned the most, without a full stop."""
-    most = max(sales for _, sales in earned)
-    best = [label for label, sales in earned if sales == most]
-    if not most:
-        return f"No {unit} earned anything in this period"
-    if most == whole:
-        return f"{best[0]} earned everything: {amount(whole)}"
-    if len(best) > 1:
-        return f"{listed(best)} earned the most, {amount(most)} each of {amount(whole)}"
-    return f"{best[0]} earned the most: {amount(most)}, {share(most, whole)} of {amount(whole)}"
+def _customer(number: int, name: str | None) -> str:
+    """A customer in a sentence."""
+    return f"{isolated(name)} (customer {number})" if name else f"customer {number}"
+
+
+def _customer_label(number: int | None, name: str | None) -> str:
+    """A customer beside a bar."""
+    if number is None:
+        return name_or(None, "customer")
+    return f"{isolated(name)} ({number})" if name else f"Customer {number}"
+
+
+def _customer_names(data: pd.DataFrame, pii: Pii) -> list[str | None] | None:
+    """What may be said of the name of each customer; null where the frame has no names at all."""
+    parts = [data[column].tolist() for column in ("first_name", "last_name") if column in data.columns]
+    if not parts:
+        return None
+    names = [[str(part) for part in row if not pd.isna(part)] for row in zip(*parts, strict=True)]
+    return [(one_line(" ".join(name), 60) if pii == "show" else initials(name)) or None for name in names]
+
+
+def _with_names(table: Table, names: Sequence[str | None]) -> Table:
+    """The table with the names after the numbers, for people only: the CSV goes further than the page."""
+    columns = [table.columns[0], Column("customer", in_csv=False), *table.columns[1:]]
+    rows = [[row[0], name, *row[1:]] for row, name in zip(table.rows, names, strict=True)]
+    return replace(table, columns=columns, rows=rows)
 
 
 def _product_labels(products: Sequence[tuple[int | None, str | None]]) -> list[str]:
     """Names of products; with the id where there is no name or two products share one."""
-    names = [name_or(product, "product name") for _, product in products]
-    twice = Counter(names)
+    nameless = name_or(None, "name")
+    names = [name_or(product, "name") for _, product in products]
+    shared = {name for name, times in Counter(names).items() if times > 1}
+    numbered = [
+        f"{name} {number}" if name in shared else name for name, (number, _) in zip(names, products, strict=True)
+    ]
     return [
-        f"{name} {number}" if twice[name] > 1 or not product else name
-        for name, (number, product) in zip(names, products, strict=True)
+        f"Product {number} {nameless}" if name == nameless else label
+        for name, label, (number, _) in zip(names, numbered, products, strict=True)
     ]
 
 
-def _with_bars(
-    finding: Finding,
-    items: Sequence[tuple[str, Decimal]],
-    show: Callable[[Decimal], str] = amount,
-    rest: Bar | None = None,
-) -> Finding:
+def _with_bars(finding: Finding, items: Sequence[tuple[str, Decimal]], scale: _Scale, rest: Bar | None) -> Finding:
     """The finding with a plot of its highest items, and an alternative text that names the first five."""
     ranked = sorted(items, key=lambda item: item[1], reverse=True)
-    said = "; ".join(f"{label} {show(value)}" for label, value in ranked[:5])
+    said = "; ".join(f"{label} {scale.exact(value)}" for label, value in ranked[:5])
     more = f"; and {len(ranked) - 5:,} more" if len(ranked) > 5 else ""
-    alt = f"Bars, longest first: {said}{more}."
-    bars = [Bar(label, float(value), show(value)) for label, value in ranked[: plots.MOST_BARS]]
-    return replace(finding, svg=plots.bars(finding.name, bars, alt, rest), alt=alt)
+    alt = f"Bars of {scale.unit.lower()}, longest first: {said}{more}."
+    bars = [
+        Bar(label, float(value), scale.brief(value), scale.exact(value)) for label, value in ranked[: plots.MOST_BARS]
+    ]
+    return replace(finding, svg=plots.bars(finding.name, scale.unit, bars, alt, rest), alt=alt)
 
 
-def _rest(count: int, value: str) -> Bar | None:
-    """The line for what the plot leaves out of `count` items."""
-    left = count - plots.MOST_BARS
-    return Bar(f"{left:,} other{'s' if left > 1 else ''}", 0, value) if left > 0 else None
+def _others(count: int, left: Decimal | None, scale: _Scale) -> Bar | None:
+    """The line for what the plot leaves out of `count` items; `left` is their sum, null if they have none."""
+    others = count - plots.MOST_BARS
+    if others <= 0:
+        return None
+    label = f"{others:,} other{'s' if others > 1 else ''}"
+    return Bar(label, 0) if left is None else Bar(label, 0, scale.brief(left), scale.exact(left))
 
 
-def _left_out(items: Sequence[tuple[str, Decimal]], whole: Decimal) -> str:
-    """What the items that the plot leaves out earned together."""
+def _left_out(items: Sequence[tuple[str, Decimal]], whole: Decimal) -> Decimal:
+    """What the items that the plot leaves out have together."""
     drawn = sorted((value for _, value in items), reverse=True)[: plots.MOST_BARS]
-    return amount(total([whole, -total(drawn)]))
+    return total([whole, -total(drawn)])
 
 
 def _read(name: str, frame: Frame) -> tuple[Table, list[list[Any]]]:

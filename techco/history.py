@@ -6,7 +6,7 @@ from pathlib import Path
 
 from techco.errors import ParameterError
 from techco.liveness import is_held
-from techco.record import RunError, RunRecord
+from techco.record import REPORT, RunError, RunRecord
 
 RUNS = "runs"
 RECORD = "run.json"
@@ -84,4 +84,4 @@ def _mark_as_ended(record: RunRecord) -> None:
     if step:
         step.status = "failed"
     message = "Its process ended in the middle: it was killed, or the machine went down. Run it again."
-    record.status, record.error = "failed", RunError(step.name if step else "report", message)
+    record.status, record.error = "failed", RunError(step.name if step else REPORT, message)

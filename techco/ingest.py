@@ -10,8 +10,9 @@ from pyspark.sql import functions as F
 
 from techco import clean
 from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS
-from techco.display import Column, Figures, Table, mask
+from techco.display import Column, Figures, Table
 from techco.errors import RawFileError, TableError
+from techco.privacy import Pii, mask_record
 from techco.rawcsv import read_csv
 from techco.rawlogs import LogReader
 from techco.reasons import CustomerReason, LogReason, ProductReason
@@ -108,7 +109,7 @@ def ingest(shop: Shop) -> Ingested:
         shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
         _check_sums(shop, sources, refused)
         shop.make_views()
-        return _ingested([*log_files, customer_file, product_file], sources, refused)
+        return _ingested([*log_files, customer_file, product_file], sources, refused, shop.pii)
 
 
 def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
@@ -200,7 +201,7 @@ def _check_sums(shop: Shop, sources: list[Judged], refused: DataFrame) -> None:
             )
 
 
-def _ingested(files: list[RawFile], sources: list[Judged], refused: DataFrame) -> Ingested:
+def _ingested(files: list[RawFile], sources: list[Judged], refused: DataFrame, pii: Pii) -> Ingested:
     counts = [source.counts for source in sources]
     logs = counts[0]
     parts = ("read", "accepted", "duplicates", "quarantined", "outside_period")
@@ -213,19 +214,20 @@ def _ingested(files: list[RawFile], sources: list[Judged], refused: DataFrame) -
         Table.of(
             "quarantine_reasons", _columns("source", "reason", "count:integer"), reasons, "Quarantined, by reason"
         ),
-        Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused), "Examples"),
+        Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused, pii), "Examples"),
     )
 
 
-def _examples(refused: DataFrame) -> list[list[str]]:
-    """A few refused records of each reason, as they came, with e-mail and telephone masked."""
+def _examples(refused: DataFrame, pii: Pii) -> list[list[str]]:
+    """A few refused records of each reason, as they came but for personal data, which is hidden unless asked for."""
     from pyspark.sql import Window
 
     rank = F.row_number().over(Window.partitionBy("source", "reason").orderBy("raw"))
     short = F.substring("raw", 1, 4 * _EXAMPLE_CHARS).alias("raw")
     rows = refused.select("source", "reason", short).withColumn("rank", rank).where(F.col("rank") <= _EXAMPLES)
     found = rows.orderBy("source", "reason", "rank").collect()
-    return [[row.source, row.reason, mask(row.raw)[:_EXAMPLE_CHARS]] for row in found]
+    texts = [row.raw if pii == "show" else mask_record(row.source, row.raw) for row in found]
+    return [[row.source, row.reason, text[:_EXAMPLE_CHARS]] for row, text in zip(found, texts, strict=True)]
 
 
 def _raw_files(files: list[RawFile]) -> Table:

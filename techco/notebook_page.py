@@ -1,7 +1,7 @@
 """Turn one executed notebook into the body of a page, with nbconvert and the template `techco/web/notebook`.
 
 Importing this module imports nbconvert. What a cell put out is data: text is escaped, Markdown may not hold HTML, and
-HTML is shown only where `techco.display` makes it anew from a payload; other objects are shown as their plain text.
+HTML is shown only where `techco.views` makes it anew from a payload; other objects are shown as their plain text.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from techco.display import MIME, mask, mask_output
+from techco.display import MIME
 from techco.pages import Entry
 from techco.payloads import from_payload, masked
+from techco.privacy import Pii, mask, mask_output
+from techco.views import shown_html
 
 _PRIORITY = ["image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]
 # One exporter serves all pages, as compiling its templates takes longer than a page; it keeps state while it works.
@@ -30,11 +32,11 @@ _HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
 _SUMMARIES = {"injected-parameters": "Parameters of this run", "parameters": "Parameters, with their defaults"}
 
 
-def notebook_body(notebook: Path) -> tuple[str, list[Entry]]:
-    """The cells of a notebook as safe HTML, and its headings of level 2 and 3."""
+def notebook_body(notebook: Path, pii: Pii = "mask") -> tuple[str, list[Entry]]:
+    """The cells of a notebook as safe HTML, and its headings of level 2 and 3; `pii` as for a run."""
     node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     with _EXPORTER_LOCK:
-        body, _ = _exporter().from_notebook_node(node)
+        body, _ = _exporter(pii).from_notebook_node(node)
     return _with_ids(body)
 
 
@@ -51,13 +53,18 @@ def _with_ids(body: str) -> tuple[str, list[Entry]]:
     return _HEADING.sub(number, body), entries
 
 
-@lru_cache(maxsize=1)
-def _exporter() -> HTMLExporter:
+@lru_cache
+def _exporter(pii: Pii) -> HTMLExporter:
     config = Config()
     config.NbConvertBase.display_data_priority = _PRIORITY
     web = str(Path(__file__).parent / "web")
     exporter = _Exporter(config=config, template_name="notebook", extra_template_basedirs=[web])  # type: ignore[no-untyped-call]
     exporter.environment.globals["shown_mime"] = MIME
+    exporter.environment.filters |= {
+        "shown_html": lambda payload: shown_html(masked(from_payload(payload), pii)),
+        "mask": mask if pii == "mask" else str,
+        "mask_output": mask_output if pii == "mask" else str,
+    }
     return exporter
 
 
@@ -74,10 +81,7 @@ class _Exporter(HTMLExporter):
     def default_filters(self) -> Any:
         yield from super().default_filters()  # type: ignore[no-untyped-call]
         yield "markdown2html", _markdown
-        yield "shown_html", lambda payload: masked(from_payload(payload)).to_html()
         yield "code_summary", _code_summary
-        yield "mask", mask
-        yield "mask_output", mask_output
 
 
 def _markdown(source: str) -> str:

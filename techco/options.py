@@ -14,6 +14,7 @@ from techco.storage import SAMPLE
 
 if TYPE_CHECKING:
     from techco.access import Access
+    from techco.privacy import Pii as PiiValue
     from techco.settings import Settings
 
 Storage = Annotated[
@@ -60,7 +61,22 @@ Target = Annotated[
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
 ]
+Pii = Annotated[
+    str | None,
+    typer.Option(
+        metavar="mask|show",
+        help="Hide e-mail addresses, telephone numbers and names of customers in the report, or show them.",
+        show_default="mask",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def chosen_pii(settings: Settings, pii: str | None) -> PiiValue:
+    """Whether the report hides personal data, by the option or else the settings."""
+    from techco.privacy import check_pii
+
+    return settings.pii if pii is None else check_pii(pii, "--pii")
 
 
 def chosen_period(period: str | None, start: str | None, end: str | None) -> Period | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from techco.display import MIME, Figures, Finding, Shown, Table, mask
+from techco.display import MIME, Figures, Finding, Shown, Table
 from techco.errors import TechcoError
+from techco.privacy import Pii, mask_record
 
 _Kind = TypeVar("_Kind", bound=Shown)
 _CLASSES: dict[str, type[Table] | type[Finding] | type[Figures]] = {
@@ -18,8 +20,15 @@ _CLASSES: dict[str, type[Table] | type[Finding] | type[Figures]] = {
 }
 
 
-def read_shown(notebook: Path) -> list[Shown]:
-    """Everything of `techco.display` that a notebook shows, in order; raw text masked.
+def read_shown(notebook: Path, pii: Pii = "mask") -> list[Shown]:
+    """Everything of `techco.display` that a notebook shows, in order.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook.
+    pii
+        Whether personal data in raw text is hidden.
 
     Raises
     ------
@@ -33,7 +42,7 @@ def read_shown(notebook: Path) -> list[Shown]:
         raise TechcoError(
             f"{notebook} is not a readable notebook ({type(error).__name__}). Run the step again to make it anew."
         ) from error
-    return [masked(from_payload(data[MIME])) for data in outputs if MIME in data]
+    return [masked(from_payload(data[MIME]), pii) for data in outputs if MIME in data]
 
 
 def from_payload(payload: dict[str, Any]) -> Shown:
@@ -53,13 +62,17 @@ def from_payload(payload: dict[str, Any]) -> Shown:
         ) from error
 
 
-def masked(shown: Shown) -> Shown:
-    """The same with e-mail addresses and telephone numbers hidden in a table's column `raw`."""
-    if not isinstance(shown, Table) or all(column.name != "raw" for column in shown.columns):
+def masked(shown: Shown, pii: Pii = "mask") -> Shown:
+    """The same with personal data hidden in a table's column `raw`, unless it shall be shown."""
+    names = [column.name for column in shown.columns] if isinstance(shown, Table) else []
+    if not isinstance(shown, Table) or "raw" not in names or pii == "show":
         return shown
-    raw = [column.name == "raw" for column in shown.columns]
-    rows = [[mask(v) if r and isinstance(v, str) else v for v, r in zip(row, raw, strict=True)] for row in shown.rows]
-    return Table(shown.name, shown.columns, rows, shown.title)
+    place = names.index("raw")
+    rows = [list(row) for row in shown.rows]
+    for row in rows:
+        source = row[names.index("source")] if "source" in names else "customers"
+        row[place] = mask_record(str(source), str(row[place])) if row[place] is not None else None
+    return replace(shown, rows=rows)
 
 
 class Collection:

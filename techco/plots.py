@@ -3,17 +3,21 @@
 Seaborn draws the marks, matplotlib lays them out and writes the SVG. Words never pass through it: every label is drawn
 as a placeholder and set afterwards, so `$`, `<`, emoji and control characters in a product's name reach the page as
 exactly that text.
+
+A plot is made for a narrow page. On a telephone the page sets the words in `_LARGEST` units instead of `_FONT`, and
+all places for words are measured for that.
 """
 
 from __future__ import annotations
 
 import datetime
 import io
+import re
 import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 from xml.etree import ElementTree
 
@@ -24,14 +28,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from techco.period import Period
-from techco.wording import one_line, short_day
+from techco.wording import JOINER, first_signs, isolated, one_line, short_day
 
-WIDTH = 460
+WIDTH = 400
 MOST_BARS = 15
 
-_ROW, _FONT, _GLYPH = 26, 13, 8.0
-_LABEL_GLYPHS = 22
-_DAYS_HEIGHT = 260
+_ROW, _FONT, _LARGEST = 26, 13, 16
+_TITLE = 22
+_LABEL, _SHORTEST = 208.0, 90.0
+_DAYS_HEIGHT = 250
+# A number at the end of a label tells namesakes apart.
+_TAIL = re.compile(r" (\(?[0-9]+\)?)$")
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 # Matplotlib knows neither currentColor nor variables: these stand for them until the SVG is written.
@@ -44,20 +51,28 @@ _RC_LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: what it stands for, its length, and the number written at its end."""
+    """One bar: what it stands for, its length, the number written at its end, and that number in full."""
 
     label: str
     length: float
-    value: str
+    value: str = ""
+    exact: str = ""
+
+    @property
+    def hint(self) -> str:
+        """What is shown where the pointer rests: nothing in it is cut or rounded."""
+        return f"{self.label}: {self.exact}" if self.exact else self.label
 
 
-def bars(name: str, rows: Sequence[Bar], alt: str, rest: Bar | None = None) -> str:
+def bars(name: str, title: str, rows: Sequence[Bar], alt: str, rest: Bar | None = None) -> str:
     """Draw horizontal bars, the first on top, each with its number.
 
     Parameters
     ----------
     name
         Prefix of the ids in the SVG, unique on a page.
+    title
+        What the bars are, written above them.
     rows
         One to `MOST_BARS` bars, lengths not negative, sorted as they shall appear.
     alt
@@ -71,32 +86,41 @@ def bars(name: str, rows: Sequence[Bar], alt: str, rest: Bar | None = None) -> s
         One `<svg>` element.
     """
     lines = [*rows, rest] if rest else list(rows)
-    left = _GLYPH * max(_glyphs(_shorten(line.label)) for line in lines) + 10
-    right = _GLYPH * max(_glyphs(line.value) for line in lines) + 10
-    canvas = _Canvas(name, alt, _ROW * len(lines) + 4)
-    ax = canvas.axes(left, 2, WIDTH - left - right, _ROW * len(lines))
-    places, lengths = list(range(len(rows))), [row.length for row in rows]
-    look: dict[str, Any] = {"color": _ACCENT, "saturation": 1, "linewidth": 0, "clip_on": False}
-    sns.barplot(x=lengths, y=places, orient="y", width=1 - 8 / _ROW, native_scale=True, errorbar=None, ax=ax, **look)
-    ax.set_xlim(0, max(lengths) or 1)
-    ax.set_ylim(len(lines) - 0.5, -0.5)
-    ax.plot([0, 0], [-0.5, len(rows) - 0.5], color=_INK, linewidth=1, alpha=0.4, clip_on=False)
-    for place, line in enumerate(lines):
-        faded = line is rest
-        base = canvas.height - 2 - _ROW * (place + 0.5) - _FONT * 0.35
-        canvas.text(left - 8, base, _shorten(line.label), "right", faded=faded, hint=f"{line.label}: {line.value}")
-        end = 0 if faded else line.length / ax.get_xlim()[1] * (WIDTH - left - right)
-        canvas.text(left + end + 6, base, line.value, "left", faded=faded)
+    right = max(_width(line.value) for line in lines) + 10
+    labels = [_shorten(line.label, min(_LABEL, WIDTH - _SHORTEST - right - 12)) for line in lines]
+    left = max(_width(label) for label in labels) + 12
+    canvas = _Canvas(name, alt, _TITLE + _ROW * len(lines) + 4)
+    longest = _draw_bars(canvas.axes(left, 2, WIDTH - left - right, _ROW * len(lines)), rows, len(lines))
+    canvas.text(left, canvas.height - 15, title, "left", faded=True)
+    for place, (line, label) in enumerate(zip(lines, labels, strict=True)):
+        base = canvas.height - _TITLE - 2 - _ROW * (place + 0.5) - _FONT * 0.35
+        canvas.text(left - 8, base, label, "right", faded=line is rest, hint=line.hint)
+        end = line.length / longest * (WIDTH - left - right)
+        canvas.text(left + end + 6, base, line.value, "left", faded=line is rest)
     return canvas.svg()
 
 
-def days(name: str, points: Sequence[tuple[datetime.date, float]], alt: str, best: str = "") -> str:
+def _draw_bars(ax: Axes, rows: Sequence[Bar], lines: int) -> float:
+    """Draw bars into the first of so many lines; return the length that fills the width."""
+    places, lengths = list(range(len(rows))), [row.length for row in rows]
+    look: dict[str, Any] = {"color": _ACCENT, "saturation": 1, "linewidth": 0, "clip_on": False}
+    sns.barplot(x=lengths, y=places, orient="y", width=1 - 8 / _ROW, native_scale=True, errorbar=None, ax=ax, **look)
+    longest = max(lengths) or 1.0
+    ax.set_xlim(0, longest)
+    ax.set_ylim(lines - 0.5, -0.5)
+    ax.plot([0, 0], [-0.5, len(rows) - 0.5], color=_INK, linewidth=1, alpha=0.4, clip_on=False)
+    return longest
+
+
+def days(name: str, title: str, points: Sequence[tuple[datetime.date, float]], alt: str, best: str = "") -> str:
     """Draw a line over days; days without a point break it.
 
     Parameters
     ----------
     name
         Prefix of the ids in the SVG, unique on a page.
+    title
+        What the line is, written above it.
     points
         Day and value, at least one, sorted by day; values not negative.
     alt
@@ -114,30 +138,40 @@ def days(name: str, points: Sequence[tuple[datetime.date, float]], alt: str, bes
     span = list(Period(points[0][0], points[-1][0]))
     values = [known.get(day, float("nan")) for day in span]
     top = max(known.values()) or 1.0
-    ticks = _ticks(top) if max(known.values()) else [0.0]
-    gutter = _GLYPH * max(len(axis_number(tick, top)) for tick in ticks) + 10
-    ax = canvas.axes(gutter, 26, WIDTH - gutter - 4, _DAYS_HEIGHT - 34)
+    ticks = {tick: axis_number(tick, top) for tick in (_ticks(top) if max(known.values()) else [0.0])}
+    gutter = max(_width(words) for words in ticks.values()) + 10
+    ax = canvas.axes(gutter, 26, WIDTH - gutter - 6, _DAYS_HEIGHT - 30 - _TITLE)
     _set_limits(ax, len(span), top)
-    for tick in ticks:
+    canvas.text(0, canvas.height - 15, title, "left", faded=True)
+    for tick, words in ticks.items():
         ax.axhline(tick, color=_INK, linewidth=1, alpha=0.15 if tick else 0.45, clip_on=False)
-        canvas.text(gutter - 6, canvas.position(ax, 0, tick)[1] - 4, axis_number(tick, top), "right", faded=True)
-    ax.fill_between(range(len(span)), values, color=_ACCENT, alpha=0.15, linewidth=0)
-    stretches = list(accumulate(int(value != value) for value in values))  # one line each, or it would bridge a gap
-    sns.lineplot(
-        x=range(len(span)), y=values, units=stretches, estimator=None, color=_ACCENT, linewidth=2, clip_on=False, ax=ax
-    )
+        canvas.text(gutter - 6, canvas.position(ax, 0, tick)[1] - 4, words, "right", faded=True)
+    _draw_line(ax, values)
     _set_limits(ax, len(span), top)  # seaborn has moved them
-    lonely = [n for n in range(len(span)) if values[n] == values[n] and _alone(values, n)]
-    ax.plot(lonely, [values[n] for n in lonely], "o", color=_ACCENT, markersize=4, linewidth=0, clip_on=False)
     _day_labels(canvas, ax, span)
     if best:
-        n = span.index(max(points, key=lambda point: point[1])[0])
-        ax.plot([n], [values[n]], "o", color=_ACCENT, markersize=7, clip_on=False)
-        x, y = canvas.position(ax, n, values[n])
-        side = x / WIDTH
-        align: Align = "left" if side < 0.3 else "right" if side > 0.7 else "center"
-        canvas.text(min(max(x, 4), WIDTH - 4), y + 9, best, align)
+        _mark(canvas, ax, values.index(top), top, best)
     return canvas.svg()
+
+
+def _draw_line(ax: Axes, values: Sequence[float]) -> None:
+    """Draw the line and the area below it; a day between two unknown ones is a dot."""
+    days = range(len(values))
+    ax.fill_between(days, values, color=_ACCENT, alpha=0.15, linewidth=0)
+    stretches = list(accumulate(int(value != value) for value in values))  # one line each, or it would bridge a gap
+    look: dict[str, Any] = {"color": _ACCENT, "linewidth": 2, "clip_on": False}
+    sns.lineplot(x=days, y=values, units=stretches, estimator=None, ax=ax, **look)
+    lonely = [n for n in days if values[n] == values[n] and _alone(values, n)]
+    ax.plot(lonely, [values[n] for n in lonely], "o", color=_ACCENT, markersize=4, linewidth=0, clip_on=False)
+
+
+def _mark(canvas: _Canvas, ax: Axes, place: int, value: float, words: str) -> None:
+    """Mark a point, with words above it that stay beside the numbers of the axis and within the plot."""
+    ax.plot([place], [value], "o", color=_ACCENT, markersize=7, clip_on=False)
+    x, y = canvas.position(ax, place, value)
+    half = _width(words) / 2
+    align: Align = "left" if x - half < ax.bbox.x0 else "right" if x + half > WIDTH else "center"
+    canvas.text(x, y + 9, words, align)
 
 
 def _set_limits(ax: Axes, days: int, top: float) -> None:
@@ -197,7 +231,7 @@ class _Canvas:
         attributes = {"role": "img", "aria-label": one_line(self.alt), "viewBox": f"0 0 {WIDTH} {self.height:g}"}
         root.attrib.clear()
         root.attrib.update(attributes, width=str(WIDTH), height=f"{self.height:g}")
-        root.set("style", "max-width: 100%; height: auto; overflow: visible; stroke-linejoin: round")
+        root.set("style", "max-width: 100%; height: auto; overflow: visible; direction: ltr; stroke-linejoin: round")
         root.set("font-family", _FAMILY)
         return _serialize(root)
 
@@ -209,10 +243,12 @@ def _ticks(top: float) -> list[float]:
 
 
 def _day_labels(canvas: _Canvas, ax: Axes, span: Sequence[datetime.date]) -> None:
-    """At most five days below the line, first and last among them."""
+    """As many days below the line as have room, first and last among them."""
     last = len(span) - 1
     years = span[0].year != span[-1].year
-    count = min(3 if years else 4, last)
+    widest = max(_width(short_day(date, year=years)) for date in span)
+    most = min(int(ax.bbox.width / (1.5 * widest + 12)), last)  # the outer labels stand beside their day, not below it
+    count = next((k for k in range(most, 1, -1) if last % k == 0), min(most, 3))
     for n in sorted({round(last * k / count) for k in range(count + 1)} if count else {0}):
         align: Align = "center" if last == 0 else "left" if n == 0 else "right" if n == last else "center"
         words = short_day(span[n], year=years)
@@ -220,7 +256,9 @@ def _day_labels(canvas: _Canvas, ax: Axes, span: Sequence[datetime.date]) -> Non
 
 
 def axis_number(value: float, top: float) -> str:
-    """A round value beside an axis that ends at `top`: `2,500`, `1.5 M`, `0.25`."""
+    """A round value beside an axis that ends at `top`: `2,500`, `1.5 M`, `0.25`, `5e+24`."""
+    if not value or top >= 1e18:
+        return f"{value:.4g}"
     for size, sign in ((1e12, " T"), (1e9, " bn"), (1e6, " M")):
         if top >= size:
             return f"{value / size:,.2f}".rstrip("0").rstrip(".") + sign
@@ -233,18 +271,43 @@ def _alone(values: Sequence[float], n: int) -> bool:
     return all(value != value for value in around)
 
 
-def _glyphs(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+def _width(text: str) -> float:
+    """How wide a text is at most, in usual fonts at `_LARGEST`."""
+    return _LARGEST * sum(_ems(sign) for before, sign in pairwise(" " + text) if before != JOINER)
 
 
-def _shorten(text: str) -> str:
-    """Text cut to the width of the label column."""
+def _ems(character: str) -> float:
+    category = unicodedata.category(character)
+    if category in ("Mn", "Me", "Cf"):
+        return 0
+    if category == "So":
+        return 1.3
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.05
+    if character in "MWmw@%—…":
+        return 0.97
+    if character in " .,:;'|!iIjlft()[]/-":
+        return 0.36
+    return 0.72 if character.isupper() else 0.64 if character.isdigit() else 0.6
+
+
+def _shorten(text: str, room: float) -> str:
+    """Text cut to a width; a number at its end stays."""
     text = one_line(text)
-    if _glyphs(text) <= _LABEL_GLYPHS:
+    if _width(text) <= room:
         return text
-    while _glyphs(text) > _LABEL_GLYPHS - 1:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    tail = _TAIL.search(text)
+    if tail and _width(f"ab…{tail[0]}") <= room:
+        return _cut(text[: tail.start()], room - _width(tail[0])) + tail[0]
+    number = tail[1].strip("()") if tail else ""
+    return number if number and _width(number) <= room else _cut(text, room)
+
+
+def _cut(text: str, room: float) -> str:
+    count = len(text)
+    while count and _width(text[:count] + "…") > room:
+        count -= 1
+    return first_signs(text, count).rstrip() + "…"
 
 
 def _strip(root: ElementTree.Element) -> None:
@@ -263,7 +326,7 @@ def _set_words(root: ElementTree.Element, words: dict[str, tuple[str, str]]) -> 
     for group in root.iter(f"{{{_SVG}}}g"):
         text, hint = words.get(group.get("id", ""), ("", ""))
         for element in group.iter(f"{{{_SVG}}}text") if text else ():
-            element.text = one_line(text)
+            element.text = isolated(one_line(text))
             if hint:
                 ElementTree.SubElement(element, f"{{{_SVG}}}title").text = one_line(hint)
 

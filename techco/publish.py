@@ -19,11 +19,12 @@ from pathlib import Path
 from techco.access import Access
 from techco.azure import upload
 from techco.azure.container import Container, connect
-from techco.azure.urls import Place, parse_url
+from techco.azure.urls import WEBSITE, Place, parse_url
 from techco.catalogue import REPORTS, catalogue_page
 from techco.errors import ParameterError, StorageError
 from techco.history import RECORD, find_run
 from techco.places import is_url
+from techco.privacy import Pii
 from techco.record import RunRecord
 from techco.scrub import scrub, without_credentials
 from techco.storage import RawFile
@@ -61,7 +62,8 @@ def publish_run(run: str, out: Path, target: str | None, access: Access) -> str:
     Raises
     ------
     ParameterError
-        When there is no such run, it has not ended or has no report, or the target is none.
+        When there is no such run, it has not ended or has no report, the target is none, or it is public and the
+        report shows personal data.
     StorageError
         When the target cannot be reached or written.
     """
@@ -71,6 +73,7 @@ def publish_run(run: str, out: Path, target: str | None, access: Access) -> str:
             f"The run {record.run_id} is still running. Its report is made as it ends; publish it then: techco list."
         )
     _report_folder(record, run_dir)
+    check_private(record.pii, target_place(record.storage, target))
     return publish(record, run_dir, open_target(record.storage, target, access))
 
 
@@ -117,8 +120,24 @@ def publish(record: RunRecord, run_dir: Path, container: Container) -> str:
     return url
 
 
-def check_target(storage: str, target: str | None, access: Access, option: str) -> None:
-    """Check all that can be known of a target before there is a report; see `open_target`."""
+def check_private(pii: Pii, place: Place) -> None:
+    """Refuse to put personal data on the public web site of an account.
+
+    Raises
+    ------
+    ParameterError
+        Says what can be done instead.
+    """
+    if pii == "show" and place.container == WEBSITE:
+        raise ParameterError(
+            f"The report shows personal data (--pii show), and {WEBSITE} is a public web site. "
+            "Run it without --pii show, or publish it in another container."
+        )
+
+
+def check_target(storage: str, target: str | None, access: Access, option: str, pii: Pii = "mask") -> None:
+    """Check all that can be known of a target before there is a report; see `open_target` and `check_private`."""
+    check_private(pii, target_place(storage, target, option))
     upload.check_writable(open_target(storage, target, access, option), REPORTS)
 
 

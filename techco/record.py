@@ -9,8 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from techco.privacy import Pii
+
 Status = Literal["pending", "running", "completed", "failed"]
 STEPS = ("ingest", "join", "analysis")
+REPORT = "report"
+"""The name under which a failure to make the pages is recorded, as if it were a step."""
 
 
 @dataclass
@@ -58,6 +62,8 @@ class RunRecord:
     published
         URL of that page in a storage account, None if it was never published. The record that lies beside it there
         has paths relative to it in place of the absolute ones, and none of notebooks.
+    pii
+        Whether the report hides personal data or shows it.
     metrics
         As the design says: `records`, `quarantine`, `total_sales`, `unique_customers`, `tables`. What no step of this
         run has computed is null.
@@ -75,6 +81,7 @@ class RunRecord:
     seconds: float | None = None
     report: str | None = None
     published: str | None = None
+    pii: Pii = "mask"
     steps: list[StepRecord] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     error: RunError | None = None

@@ -16,6 +16,7 @@ from techco.errors import TechcoError
 from techco.history import read_records
 from techco.pages import page, write_page
 from techco.payloads import Collection, read_shown
+from techco.privacy import Pii
 from techco.record import RunRecord, StepRecord, write_whole
 from techco.run_page import in_order, page_links, run_facts, run_page
 from techco.wording import duration
@@ -38,7 +39,7 @@ def render(record: RunRecord, out: Path) -> None:
         The folder of `runs` and `reports`.
     """
     folder = (out / REPORTS / record.run_id).absolute()
-    shown = Collection(item for step in record.steps for item in _read_step(step, folder))
+    shown = Collection(item for step in record.steps for item in _read_step(step, folder, record.pii))
     for step in record.steps:
         _write_step(step, folder, record)
     tables = _write_tables(in_order(shown.findings), folder / "data")
@@ -66,7 +67,7 @@ def render_page(notebook: Path, page: Path, record: RunRecord) -> None:
     TechcoError
         When the file is no notebook.
     """
-    read_shown(notebook)
+    read_shown(notebook, record.pii)
     write_page(page, _notebook_page(notebook, notebook.stem, record))
 
 
@@ -91,7 +92,7 @@ def render_catalogue(out: Path, unsaved: RunRecord | None = None) -> None:
 def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:
     from techco.notebook_page import notebook_body  # nbconvert takes a while to import
 
-    body, contents = notebook_body(notebook)
+    body, contents = notebook_body(notebook, record.pii)
     step = next((step for step in record.steps if step.name == name), StepRecord(name))
     return page(
         "notebook.html.j2",
@@ -105,13 +106,13 @@ def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:
     )
 
 
-def _read_step(step: StepRecord, folder: Path) -> list[Shown]:
+def _read_step(step: StepRecord, folder: Path, pii: Pii) -> list[Shown]:
     """What a step has shown; says in `step.report` where its page will be, None if it has no readable notebook."""
     step.report = None
     if not step.notebook:
         return []
     try:
-        shown = read_shown(Path(step.notebook))
+        shown = read_shown(Path(step.notebook), pii)
     except TechcoError:  # deleted by hand, or cut short by a crash: the rest of the run is worth a report all the same
         return []
     step.report = str(folder / f"{step.name}.html")

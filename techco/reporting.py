@@ -9,12 +9,11 @@ from pathlib import Path
 
 from techco.errors import ParameterError, StepFailed
 from techco.history import RECORD, find_run
+from techco.privacy import Pii
 from techco.quick_import import import_jsonschema
-from techco.record import RunError, RunRecord
+from techco.record import REPORT, RunError, RunRecord
 from techco.scrub import scrub
 
-REPORT = "report"
-"""The name under which a failure to make the pages is recorded, as if it were a step."""
 _LOCK = ".lock"
 
 
@@ -77,14 +76,14 @@ def record_failure(record: RunRecord, step: str, error: BaseException) -> None:
     record.error = RunError(step, scrub(message), scrub(trace))
 
 
-def load_ahead(notebook: Path) -> None:
+def load_ahead(notebook: Path, pii: Pii) -> None:
     """Load what a report needs, by making a page of a notebook for nobody; what is wrong shows when it is needed."""
     import_jsonschema()
     with suppress(Exception):
         from techco import report  # noqa: F401
         from techco.notebook_page import notebook_body
 
-        notebook_body(notebook)
+        notebook_body(notebook, pii)
 
 
 @contextmanager

@@ -19,10 +19,11 @@ from techco.kernels import Kernels
 from techco.liveness import held
 from techco.period import Period
 from techco.places import open_storage
+from techco.privacy import Pii, check_pii
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
-from techco.record import STEPS, RunRecord, StepRecord
-from techco.reporting import REPORT, load_ahead, make_report, record_failure
+from techco.record import REPORT, STEPS, RunRecord, StepRecord
+from techco.reporting import load_ahead, make_report, record_failure
 from techco.settings import variables
 from techco.storage import Storage
 
@@ -63,6 +64,8 @@ class RunRequest:
         Folder of the notebooks; None takes the package's.
     access
         How a storage account is reached.
+    pii
+        Whether the report hides personal data or shows it.
     publish
         Whether to publish the report, also that of a failed run.
     publish_to
@@ -81,6 +84,7 @@ class RunRequest:
     out: Path = Path()
     templates: Path | None = None
     access: Access = field(default_factory=Access)
+    pii: Pii = "mask"
     publish: bool = False
     publish_to: str | None = None
 
@@ -95,6 +99,7 @@ class RunRequest:
                 raise ParameterError(f"The step {step} is given twice. {allowed}")
         if self.publish_to is not None and not self.publish:
             raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
+        check_pii(self.pii, "--pii")
 
     def template(self, step: str) -> Path:
         """The notebook of a step."""
@@ -106,6 +111,7 @@ class RunRequest:
         words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
+        words += ["--pii", self.pii] if self.pii != "mask" else []
         words += ["--publish"] if self.publish else []
         return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
 
@@ -180,7 +186,7 @@ def check(request: RunRequest) -> Storage:
     if request.publish:
         from techco.publish import check_target
 
-        check_target(storage.url, request.publish_to, request.access, "--publish-to")
+        check_target(storage.url, request.publish_to, request.access, "--publish-to", request.pii)
     return storage
 
 
@@ -235,6 +241,7 @@ def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord
         end_date=str(request.period.last),
         status="running",
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        pii=request.pii,
         steps=[StepRecord(step) for step in STEPS if step in request.steps],
         provenance=dict(provenance(request.command(storage.url), storage.access)),
     )
@@ -242,7 +249,7 @@ def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord
 
 def _execute_steps(request: RunRequest, storage: Storage, record: RunRecord, run_dir: Path, progress: Progress) -> None:
     templates = [request.template(step.name) for step in record.steps]
-    with Kernels(templates, variables(request.access), storage.libraries) as kernels:
+    with Kernels(templates, variables(request.access, request.pii), storage.libraries) as kernels:
         for step in record.steps:
             step.status = "running"
             record.save(run_dir / RECORD)
@@ -270,7 +277,7 @@ def _execute_step(
         if cell == 1:  # not earlier: two kernels that start at once are both late
             kernels.prepare()
             if step is record.steps[0]:
-                threading.Thread(target=load_ahead, args=[template], daemon=True).start()
+                threading.Thread(target=load_ahead, args=[template, request.pii], daemon=True).start()
 
     try:
         notebooks.execute(template, output, parameters, on_cell, kernels.next())

@@ -11,17 +11,18 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
-
-from techco.display import Column, ColumnKind, Finding, Table, Value, format_value, mask
-from techco.pages import Entry, Link, page, table_view
+from techco.display import Column, Finding, Table, Value
+from techco.key_figures import explained, tiles
+from techco.pages import Entry, Link, page
 from techco.payloads import Collection
-from techco.record import STEPS, RunRecord
-from techco.wording import MONTHS, change, duration, listed, plural, span
+from techco.privacy import mask
+from techco.record import REPORT, STEPS, RunRecord
+from techco.views import TableView, finding_view, table_view
+from techco.wording import duration, listed, plural, short_day, span
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SHORT_TITLES = {
@@ -32,15 +33,6 @@ _SHORT_TITLES = {
     "sales_by_product": "Products",
     "spend_by_customer": "Spend per customer",
 }
-_KEY_FIGURES: dict[str, tuple[str, ColumnKind]] = {
-    "total_sales": ("Total sales", "money"),
-    "purchases": ("Purchases", "integer"),
-    "average_order": ("Average order", "money"),
-    "unique_customers": ("Active customers", "integer"),
-    "logs": ("Logged actions", "integer"),
-    "conversion": ("Conversion", "text"),
-}
-_NOTES = {"average_order": "per purchase of a known product", "conversion": "of viewing customers bought"}
 _RECORDS = {
     "accepted": "accepted",
     "duplicates": "duplicates",
@@ -54,22 +46,22 @@ _SPELLINGS = {"techco": "TechCo", "pyspark": "PySpark", "pysail": "Sail", "paper
 
 def run_page(record: RunRecord, shown: Collection) -> str:
     """Render the first page of a run's report."""
-    run = run_facts(record)
-    findings = [_finding(finding) for finding in in_order(shown.findings)]
-    figures, quality = _key_figures(shown), _quality(shown)
+    found = in_order(shown.findings)
+    findings = [finding_view(finding) for finding in found]
+    figures, quality = tiles(shown), _quality(shown)
     contents = [Entry("Key figures", "key-figures")] if figures else []
     contents += [Entry("Findings", "findings")] if findings else []
-    contents += [Entry(finding["short"], finding["id"], 3) for finding in findings]
+    contents += [Entry(_SHORT_TITLES.get(f.name, f.question), v.id, 3) for f, v in zip(found, findings, strict=True)]
     contents += [Entry("Data quality", "data-quality")] if quality else []
     contents += [Entry("How it was made", "how")]
     return page(
         "run.html.j2",
         page_links(record, "index"),
         contents,
-        run=run,
+        run=run_facts(record),
         error=_failure(record),
         figures=figures,
-        compared=_compared(shown) if figures else "",
+        explained=explained(figures, shown) if figures else "",
         findings=findings,
         quality=quality,
         steps=[_step(step.name, record) for step in record.steps],
@@ -88,6 +80,7 @@ def run_facts(record: RunRecord) -> dict[str, str]:
         "status": record.status,
         "started": moment(record.started),
         "seconds": duration(record.seconds) if record.seconds is not None else "",
+        "pii": record.pii,
     }
 
 
@@ -125,12 +118,12 @@ def period_words(record: RunRecord) -> str:
 
 
 def moment(started: str) -> str:
-    """An ISO moment as people read it: `5 November 2023, 08:15`; empty if unknown."""
+    """An ISO moment as people read it: `5 Nov 2023, 08:15`; empty if unknown."""
     try:
         time = datetime.datetime.fromisoformat(started)
     except ValueError:
         return started
-    return f"{time.day} {MONTHS[time.month - 1]} {time.year}, {time:%H:%M}"
+    return f"{short_day(time, year=True)}, {time:%H:%M}"
 
 
 def command(record: RunRecord) -> str:
@@ -153,66 +146,36 @@ def _failure(record: RunRecord) -> dict[str, str] | None:
     outcome = f"Finished in full: {listed(done)}." if done else "No step finished."
     if left:
         outcome += f" Not run: {listed(left)}."
-    error = record.error
+    error, hidden = record.error, mask if record.pii == "mask" else str
     return {
         "step": error.step if error and error.step else "an unknown step",
-        "message": mask(_ANSI.sub("", error.message)) if error else "No reason was recorded.",
-        "trace": mask(_ANSI.sub("", error.trace)) if error else "",
+        "message": hidden(_ANSI.sub("", error.message)) if error else "No reason was recorded.",
+        "trace": hidden(_ANSI.sub("", error.trace)) if error else "",
         "outcome": outcome,
+        "resume": _resume(record),
         "command": command(record),
     }
 
 
-def _key_figures(shown: Collection) -> list[dict[str, str]]:
-    values, before = shown.figures("joined") | shown.figures("key_figures"), shown.figures("key_figures_before")
-    tiles = []
-    for name, (label, kind) in _KEY_FIGURES.items():
-        if name not in values:
-            continue
-        text = format_value(values[name], kind)
-        known = values[name] is not None
-        if name == "conversion" and known:
-            text = text.removesuffix("%").rstrip() + " %"
-        note = _NOTES.get(name, "") if known else "no data"
-        tiles.append({"label": label, "value": text, "note": note, "change": _change(name, values, before)})
-    return tiles
-
-
-def _change(name: str, values: Mapping[str, Value], before: Mapping[str, Value]) -> str:
-    """How a key figure has changed against the period before; empty where either is unknown."""
-    now, then = values.get(name), before.get(name)
-    if now is None or then is None:
+def _resume(record: RunRecord) -> str:
+    """The command for what a failed run has left; empty where that is all of it."""
+    if record.error and record.error.step == REPORT:
+        return shlex.join(["techco", "render", *_folder(record)])
+    left = [step.name for step in record.steps if step.status != "completed"]
+    if not left or len(left) == len(record.steps):
         return ""
-    if name == "conversion":  # a percentage of a percentage would be misread
-        points = Decimal(now) - Decimal(then)
-        return f"{points:+} points".replace("-", "−") if points else "unchanged"
-    return change(Decimal(now), Decimal(then))
+    words = shlex.split(command(record))
+    if "--steps" in words:
+        words[words.index("--steps") + 1] = ",".join(left)
+    else:
+        words += ["--steps", ",".join(left)]
+    return shlex.join(words)
 
 
-def _compared(shown: Collection) -> str:
-    """What the key figures are compared with; empty if the notebook does not say."""
-    before = shown.figures("key_figures_before")
-    if "start_date" not in before:
-        return ""
-    words = span(*(datetime.date.fromisoformat(str(before[end])) for end in ("start_date", "end_date")))
-    with_data, days = before.get("days_with_data"), before.get("days")
-    if not with_data:
-        return f"No earlier data: there are no logs of {words} to compare with."
-    partly = f", of which only {with_data} of {days} days have data" if with_data != days else ""
-    return f"Changes are against {words}{partly}."
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "id": finding.name.replace("_", "-"),
-        "short": _SHORT_TITLES.get(finding.name, finding.question),
-        "question": finding.question,
-        "sentence": finding.sentence,
-        # Drawn by techco.plots, which sets every word as text.
-        "svg": Markup(finding.svg),
-        "table": table_view(finding.table, f"The numbers: {finding.question}", null="(no {})"),
-        "csv": f"data/{finding.table.name}.csv",
-    }
+def _folder(record: RunRecord) -> list[str]:
+    """The words that name a run on a command line, from any directory where that is known."""
+    notebook = next((step.notebook for step in record.steps if step.notebook), None)
+    return [str(Path(notebook).parent) if notebook else record.run_id]
 
 
 def _quality(shown: Collection) -> dict[str, Any]:
@@ -221,9 +184,9 @@ def _quality(shown: Collection) -> dict[str, Any]:
     examples = shown.table("quarantine_examples")
     quality = {
         "sum": _sum(shown.figures("records")),
-        "sources": table_view(sources, "By raw file") if sources else None,
+        "sources": table_view(sources, "By raw file", caption=True) if sources else None,
         "refused": _refused(reasons),
-        "reasons": table_view(_by_count(reasons), "Reasons for quarantine") if reasons and reasons.rows else None,
+        "reasons": _reasons(reasons),
         "examples": table_view(examples, "Examples of quarantined records") if examples and examples.rows else None,
         "notes": _open_ends(shown),
     }
@@ -246,6 +209,12 @@ def _sum(records: Mapping[str, Value]) -> dict[str, Any] | None:
     for sign, (name, label) in zip("=+++" if found == known["read"] else "≠+++", _RECORDS.items(), strict=True):
         terms.append({"sign": sign, "value": f"{known[name]:,}", "label": label})
     return {"sentence": sentence, "terms": terms}
+
+
+def _reasons(reasons: Table | None) -> TableView | None:
+    if not reasons or not reasons.rows:
+        return None
+    return table_view(_by_count(reasons), "Reasons for quarantine", caption=True)
 
 
 def _by_count(reasons: Table) -> Table:
@@ -321,6 +290,7 @@ def _facts(record: RunRecord) -> list[dict[str, str]]:
         "Storage": record.storage,
         "Engine": record.engine,
         "Run": record.run_id,
+        "Personal data": "hidden" if record.pii == "mask" else "shown",
         "Started": record.started,
     }
     for name, value in record.provenance.items():
@@ -342,10 +312,10 @@ def _provenance_tables(record: RunRecord, shown: Collection) -> list[Any]:
             }
             columns = [Column(key, kinds[key]) for key in names]  # type: ignore[arg-type]
             rows = [[_plain(row.get(key)) for key in names] for row in value]
-            views.append(table_view(Table(name, columns, rows), Column(name).label))
+            views.append(table_view(Table(name, columns, rows), Column(name).label, caption=True))
     raw_files = shown.table("raw_files")
     if raw_files and "raw_files" not in record.provenance:
-        views.append(table_view(raw_files, "Raw files"))
+        views.append(table_view(raw_files, "Raw files", caption=True))
     return views
 
 

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from techco.access import Access
 from techco.errors import ParameterError
+from techco.privacy import VARIABLE as PII
+from techco.privacy import Pii
 
 PREFIX = "TECHCO_"
 
@@ -26,6 +28,8 @@ class Settings(BaseSettings):
         Folder for runs and reports, as `--out`.
     templates
         Folder with the user's own `ingest.ipynb`, `join.ipynb` and `analysis.ipynb`; None takes the package's.
+    pii
+        As `--pii`.
     key_vault, secret, endpoint
         How a storage account is reached, as `--key-vault`, `--secret` and `--endpoint`; see `Access`.
     """
@@ -36,6 +40,7 @@ class Settings(BaseSettings):
     engine: str = "sail"
     out: Path = Path()
     templates: Path | None = None
+    pii: Pii = "mask"
     key_vault: str = ""
     secret: str = ""
     endpoint: str = ""
@@ -89,7 +94,7 @@ def load_access() -> Access:
     return Access(settings.key_vault, settings.secret, settings.endpoint)
 
 
-def variables(access: Access) -> dict[str, str]:
-    """The environment variables by which another process has the same access."""
+def variables(access: Access, pii: Pii = "mask") -> dict[str, str]:
+    """The environment variables by which another process has the same access, and shows as much of people."""
     values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
-    return {f"{PREFIX}{name}": value for name, value in values.items()}
+    return {PII: pii, **{f"{PREFIX}{name}": value for name, value in values.items()}}

@@ -13,6 +13,7 @@ from techco.engine import check_engine, session
 from techco.errors import TableError
 from techco.period import Period
 from techco.places import open_storage
+from techco.privacy import Pii, chosen_pii
 from techco.storage import Storage
 from techco.tables import Tables
 
@@ -27,13 +28,15 @@ class Shop:
     """A storage, a period and the session that reads it.
 
     The tables by day show the days of the period only. Each is also a temporary view of the same name, as long as the
-    table exists: `shop.spark.sql("SELECT count(*) FROM full_data")`.
+    table exists: `shop.spark.sql("SELECT count(*) FROM full_data")`. `pii` says whether what the steps show hides
+    personal data; the tables hold it either way.
     """
 
     storage: Storage
     period: Period
     spark: SparkSession
     run_id: str
+    pii: Pii = "mask"
 
     @property
     def tables(self) -> Tables:
@@ -102,7 +105,13 @@ class Shop:
 
 
 def open_shop(
-    storage: str, period: str | Period, *, engine: str = "sail", run_id: str = "", access: Access | None = None
+    storage: str,
+    period: str | Period,
+    *,
+    engine: str = "sail",
+    run_id: str = "",
+    access: Access | None = None,
+    pii: Pii | None = None,
 ) -> Shop:
     """Open a shop for a period.
 
@@ -121,6 +130,8 @@ def open_shop(
     access
         How to reach a storage account; None takes it from the settings. The engine keeps the credential that it finds
         now: after an hour with an identity, open the shop again.
+    pii
+        `mask` to hide personal data in what the steps show, or `show`; None takes it from the settings.
 
     Raises
     ------
@@ -130,9 +141,10 @@ def open_shop(
         When the storage does not exist or cannot be read, or there is no credential for it.
     """
     check_engine(engine)
+    shown = chosen_pii(pii)
     days = period if isinstance(period, Period) else Period.parse(period)
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
     place = open_storage(storage, access)
-    shop = Shop(place, days, session(engine, place), run_id)
+    shop = Shop(place, days, session(engine, place), run_id, shown)
     shop.make_views()
     return shop

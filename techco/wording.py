@@ -20,10 +20,21 @@ _ACTIONS = {
     "add_to_cart": ("addition to the cart", "additions to the cart"),
     "purchase": ("purchase", "purchases"),
 }
+# The largest size comes last; what outgrows it by far is written with an exponent.
+_SIZES = ((10**6, "M"), (10**9, "bn"), (10**12, "T"))
+_FRACTIONS = {
+    25: "a quarter", 33: "a third", 48: "almost half", 49: "almost half", 50: "half", 51: "more than half",
+    52: "more than half", 67: "two thirds", 75: "three quarters",
+}  # fmt: skip
 _NUMERALS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 # Sums of decimal(28,2) outgrow the 28 digits of the default context.
 _WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
+_THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_UP)
 _CENT = Decimal("0.01")
+JOINER = "\u200d"
+_SKINS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+# Embeddings, overrides and isolates of the bidirectional algorithm.
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def cents(value: Decimal) -> Decimal:
@@ -42,6 +53,30 @@ def amount(value: Decimal) -> str:
     return f"{cents(value):,.2f}"
 
 
+def average(whole: Decimal, count: int) -> str:
+    """Money divided by a count, as `amount`; never 0.00 unless exactly so."""
+    with localcontext(_WIDE):
+        mean = whole / count
+    return "less than 0.01" if mean and not cents(mean) else amount(mean)
+
+
+def short_amount(value: Decimal) -> str:
+    """Money for a plot, at most ten characters: `812.50`, `1,205,773`, `12.3 M`, `4.56 bn`, `1.2 T`, `1.00e+25`."""
+    return amount(value) if abs(cents(value)) < 1000 else short_count(value)
+
+
+def short_count(count: int | Decimal) -> str:
+    """A whole number for a plot: in full up to ten million, with three digits beyond: `35,040`, `12.3 M`."""
+    value = Decimal(count).quantize(Decimal(1), context=_WIDE)
+    if abs(value) <= 10**7:
+        return f"{value:,}"
+    rounded = _THREE_DIGITS.plus(value)
+    if rounded.adjusted() >= 18:
+        return f"{rounded:.2e}"
+    size, sign = [(size, sign) for size, sign in _SIZES if abs(rounded) >= size][-1]
+    return f"{(rounded / size).normalize():,f} {sign}"
+
+
 def share(part: int | Decimal, whole: int | Decimal) -> str:
     """A part as a percentage: `70 %`, `3.4 %`, `less than 0.1 %`; never 0 % or 100 % unless exactly so."""
     if not part or not whole:
@@ -54,6 +89,26 @@ def share(part: int | Decimal, whole: int | Decimal) -> str:
             return f"{per_cent.quantize(Decimal('0.1')):f}".removesuffix(".0") + " %"
         rounded = per_cent.quantize(Decimal(1))
     return "over 99 %" if rounded == 100 and part != whole else f"{rounded} %"
+
+
+def short_share(part: int | Decimal, whole: int | Decimal) -> str:
+    """A share for a plot: `70 %`, `<0.1 %`, `>99 %`."""
+    return share(part, whole).replace("less than ", "<").replace("over ", ">")
+
+
+def fraction(part: int | Decimal, whole: int | Decimal) -> str:
+    """A share as a fraction in words: `half`, `a third`, `two thirds`, `almost half`, `more than half`, or as `share`.
+
+    A word stands only for a share that rounds to it at whole percent: 33 % is a third, 32 % is not. Almost half are 48
+    and 49 %, more than half 51 and 52 %. `all` and `none` are exactly so.
+    """
+    if not part or not whole:
+        return "none"
+    if part == whole:
+        return "all"
+    with localcontext(_WIDE):
+        rounded = (100 * Decimal(part) / Decimal(whole)).quantize(Decimal(1))
+    return _FRACTIONS.get(int(rounded)) or share(part, whole)
 
 
 def change(now: Decimal, before: Decimal) -> str:
@@ -129,23 +184,55 @@ def size(count: int) -> str:
     return f"{number:,.1f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Names in a row: `A`, `A and B`, `A, B and 4 others`."""
+def listed(names: Sequence[str], most: int = 3, *, at_least: bool = False) -> str:
+    """Names in a row: `A`, `A and B`, `A, B and 4 others`; with `at_least`, `A, B and at least 4 others`."""
     if len(names) > most:
-        return ", ".join(names[: most - 1]) + f" and {plural(len(names) - most + 1, 'other')}"
+        least = "at least " if at_least else ""
+        return ", ".join(names[: most - 1]) + f" and {least}{plural(len(names) - most + 1, 'other')}"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def one_line(text: str, limit: int = 0) -> str:
-    """Text on one line without control characters, cut to `limit` characters if given."""
-    visible = (" " if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in "\u2028\u2029" else c for c in text)
+    """Text on one line without control characters, cut to `limit` characters if given.
+
+    Characters that would turn the text after them around go too.
+    """
+    visible = (" " if _is_control(c) else c for c in text if c not in _TURNS)
     line = " ".join("".join(visible).split())
-    return line[: limit - 1].rstrip() + "…" if limit and len(line) > limit else line
+    return first_signs(line, limit - 1).rstrip() + "…" if limit and len(line) > limit else line
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Cn") or character in "\u2028\u2029"
+
+
+def first_signs(text: str, count: int) -> str:
+    """At most the first `count` characters, without half a sign at the end: letters keep marks, emoji their parts."""
+    while 0 < count < len(text) and (_continues(text[count]) or text[count - 1] == JOINER):
+        count -= 1
+    return text[: max(count, 0)]
+
+
+def _continues(character: str) -> bool:
+    """Whether a character is part of the sign before it: marks, variation selectors, joiners and skin colours."""
+    return character == JOINER or character in _SKINS or unicodedata.category(character).startswith("M")
+
+
+def isolated(text: str) -> str:
+    """Text with right-to-left letters in marks that keep it from reordering the words and numbers around it."""
+    turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"\u2068{text}\u2069" if turns else text
 
 
 def name_or(name: str | None, what: str) -> str:
     """A name from the raw files, at most 60 characters; `(no category)` where there is none."""
-    return one_line(name or "", 60) or f"(no {what})"
+    return isolated(one_line(name or "", 60)) or f"(no {what})"
+
+
+def initials(names: Sequence[str]) -> str:
+    """The first letter or digit of each name in upper case: `A. L.`; empty if none has one."""
+    firsts = [next(filter(str.isalnum, unicodedata.normalize("NFC", name)), "") for name in names]
+    return " ".join(f"{first.upper()}." for first in firsts if first)
 
 
 def actions(action: str | None, count: int = 2) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from techco import analysis, findings
 from techco.contract import CUSTOMERS, FULL_DATA
@@ -38,7 +39,7 @@ def full_data(spark: SparkSession, logs: list[tuple[object, ...]] | None = None)
     ):
         time = datetime(2023, 8, int(str(day)), 10)
         money = [Decimal(str(value)) if value else None for value in (price, sales)]
-        person = (None, None, None, None)
+        person = (f"A{customer}", f"B{customer}", None, None) if customer else (None,) * 4
         rows.append((n, time, time.date(), customer, product, action, quantity, *person, name, category, *money))
     return spark.createDataFrame(rows, FULL_DATA.schema)
 
@@ -70,8 +71,14 @@ def test_sales_by_product(spark: SparkSession) -> None:
 
 
 def test_spend_by_customer_breaks_ties_by_id_and_keeps_anonymous_purchases(spark: SparkSession) -> None:
-    expected = [(1, 1, 2, "20.20"), (2, 1, 1, "20.20"), (None, 1, 1, "10.10")]
+    expected = [(1, "A1", "B1", 1, 2, "20.20"), (2, "A2", "B2", 1, 1, "20.20"), (None, None, None, 1, 1, "10.10")]
     assert rows(analysis.spend_by_customer(full_data(spark))) == expected
+
+
+def test_a_customer_with_two_names_is_one_customer(spark: SparkSession) -> None:
+    frame = full_data(spark, sold((1, 1, "A", "1"), (1, 2, "A", "2")))
+    renamed = frame.withColumn("first_name", F.when(F.col("product_id") == 2, "Zoe").otherwise("Ann"))
+    assert rows(analysis.spend_by_customer(renamed)) == [(1, "Zoe", "B1", 2, 2, "3.00")]
 
 
 @pytest.mark.parametrize("by", ["category", "day", "product"])
@@ -101,6 +108,24 @@ def test_conversion_counts_viewers_that_bought(spark: SparkSession) -> None:
     assert rows(analysis.conversion(full_data(spark))) == [(3, 3)]
     views_only = [log for log in LOGS if log[3] == "view" or log[1] == 1]
     assert rows(analysis.conversion(full_data(spark, list(views_only)))) == [(3, 1)]
+
+
+def test_figures_over_time_are_those_of_each_stretch(spark: SparkSession) -> None:
+    first = date(2023, 7, 31)
+    assert rows(analysis.figures_over_time(full_data(spark), first, 1)) == [
+        (1, "40.40", 2, 2, 2, 1, 1), (2, "10.10", 2, 1, 1, 0, 0), (3, "0.00", 0, 0, 2, 2, 0),
+    ]  # fmt: skip
+    # Customer 2 buys in the first stretch and views in the second, so is no converted viewer in either.
+    assert rows(analysis.figures_over_time(full_data(spark), first, 3)) == [
+        (0, "50.50", 4, 3, 3, 1, 1), (1, "0.00", 0, 0, 2, 2, 0),
+    ]  # fmt: skip
+    assert rows(analysis.figures_over_time(full_data(spark, []), first, 1)) == []
+
+
+@pytest.mark.parametrize(("days", "each"), [(1, 1), (62, 1), (63, 7), (365, 7), (434, 7), (435, 14), (3653, 63)])
+def test_a_line_has_at_most_62_points_of_whole_weeks(days: int, each: int) -> None:
+    assert analysis.days_of_stretch(days) == each
+    assert days // each <= 62
 
 
 def test_unknown_customers_are_those_not_in_the_file(spark: SparkSession) -> None:
@@ -167,7 +192,7 @@ def test_sums_of_quantities_do_not_overflow(spark: SparkSession) -> None:
     most = 2**31 - 1
     logs: list[tuple[object, ...]] = [(1, 1, 1, "purchase", most, None, None, "1", "1")] * 2
     assert rows(analysis.sales_by_product(full_data(spark, logs)))[0][3] == 2 * most
-    assert rows(analysis.spend_by_customer(full_data(spark, logs)))[0][2] == 2 * most
+    assert rows(analysis.spend_by_customer(full_data(spark, logs)))[0][4] == 2 * most
 
 
 def test_an_action_called_all_is_not_everyone(sail: SparkSession) -> None:
@@ -207,6 +232,29 @@ def test_a_summary_names_what_the_reader_should_know(shop: Shop) -> None:
         "logs_unknown_product": 1, "purchases_unknown_product": 1, "logs_unknown_customer": 1, "days_without_data": 1,
     }  # fmt: skip
     assert summary.days_without_data.rows == [["2023-08-02"]]
+
+
+def test_a_summary_follows_the_key_figures_over_the_period(shop: Shop) -> None:
+    logs = [log(1), log(2, action="purchase"), log(3, day="2023-08-03", customer_id=None)]
+    write_shop(shop.storage, logs)
+    ingest(shop)
+    join(shop)
+    course = analysis.summarize(shop).over_time
+    assert course.rows == [
+        ["2023-08-01", "10.10", 1, "10.10", 1, "100.0"],
+        ["2023-08-02", None, None, None, None, None],
+        ["2023-08-03", "0.00", 0, None, 0, None],
+    ]
+
+
+def test_days_left_over_at_the_end_are_no_stretch(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1, action="purchase"), log(2, day="2023-10-03", action="purchase")])
+    quarter = Shop(shop.storage, Period.parse("2023-08-01..2023-10-03"), shop.spark, "run-1")
+    ingest(quarter)
+    join(quarter)
+    course = analysis.summarize(quarter).over_time.rows
+    assert [course[0][:2], course[-1][:2]] == [["2023-08-01", "10.10"], ["2023-09-26", None]]
+    assert len(course) == 64 // 7
 
 
 def test_ratios_are_rounded_half_up(shop: Shop) -> None:

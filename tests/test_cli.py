@@ -78,6 +78,7 @@ def shop(tmp_path: Path) -> str:
         ("run --account shop --container data --prefix /a/b/", "storage abfss://data@shop.dfs.core.windows.net/a/b."),
         ("run --storage SHOP --period 2023-08 --secret key", "--secret is given without --key-vault. Give both"),
         ("run --storage SHOP --period 2023-08 --key-vault kv", "--key-vault is given without --secret. Give both"),
+        ("run --storage SHOP --period 2023-08 --pii hide", "--pii is 'hide'. Allowed: mask, which hides"),
         ("run --storage SHOP --period 2023-08 --endpoint x", "--endpoint is not the URL of a blob service"),
         ("run --storage s3://shop --period 2023-08", "storage is 's3://shop'. Allowed: a local folder, the word"),
         ("render nope --out SHOP", "There is no run nope in SHOP/runs. There are none: techco run."),

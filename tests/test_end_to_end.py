@@ -13,7 +13,10 @@ from typing import Any, get_args
 
 import pytest
 
+from techco import open_shop
+from techco.folder import Folder
 from techco.generate import Form
+from tests.shops import CUSTOMERS, log, write_shop
 
 TABLES = (
     "action_frequency", "unique_customers", "sales_by_category", "sales_by_day", "sales_by_product",
@@ -71,4 +74,25 @@ def test_a_period_without_logs_gives_a_report_that_says_so(tmp_path: Path) -> No
         "read": 100, "accepted": 0, "duplicates": 0, "quarantined": 0, "outside_period": 100,
     }  # fmt: skip
     assert run["metrics"]["total_sales"] == "0.00"
-    assert "There are no logs in this period." in Path(run["report"]).read_text(encoding="utf-8")
+    assert "There are no logs in this period" in Path(run["report"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("pii", ["mask", "show"])
+def test_personal_data_are_in_the_tables_and_in_the_report_only_if_asked_for(tmp_path: Path, pii: str) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    broken = "X,Eve,Foxworth,eve.foxworth@example.com,+1-202-555-0199\n"
+    write_shop(Folder(str(folder)), [log(1, action="purchase")], CUSTOMERS.replace("Lee", "Leeworth") + broken)
+    run = techco(tmp_path, "run", "--storage", "shop", "--period", "2023-08", "--pii", pii)
+    made = [*tmp_path.glob("reports/**/*.html"), *tmp_path.glob("runs/**/*.ipynb")]
+    assert len(made) == 8
+    everything = " ".join(path.read_text(encoding="utf-8") for path in made)
+    for personal in ("Foxworth", "Leeworth", "eve.foxworth@example.com", "555-0199"):
+        assert (personal in everything) == (pii == "show"), personal
+    assert ("--pii show" in run["provenance"]["command"]) == (pii == "show")
+    spend = Path(run["metrics"]["tables"]["spend_by_customer"]).read_text()
+    assert spend == "customer_id,purchases,quantity,sales\n1,1,1,10.10\n"
+    shop = open_shop(str(folder), "2023-08")
+    assert shop.quarantine.count() == 0  # it has no day, so belongs to no period
+    assert shop.tables.read("quarantine").collect()[0].raw == broken.strip()
+    assert shop.customers.where("customer_id = 1").collect()[0].last_name == "Leeworth"

@@ -124,12 +124,18 @@ def test_customers_and_products_follow_the_same_rules(shop: Shop) -> None:
     assert {row.product_id: str(row.price) for row in shop.products.collect()} == {1: "10.10", 2: "19.99"}
 
 
-def test_examples_hide_email_and_telephone(shop: Shop) -> None:
+def test_examples_hide_email_telephone_and_names(shop: Shop) -> None:
     write_shop(shop.storage, [log(1)], CUSTOMERS + "X,Eve,Fox,eve.fox@example.com,+1-202-555-0199\n")
     example = str(ingest(shop).examples.rows[0][2])
     assert "eve.fox" not in example
     assert "555-0199" not in example
-    assert example.startswith("X,Eve,Fox,")
+    assert example.startswith("X,E…,F…,e…")
+
+
+def test_examples_show_all_where_they_shall(shop: Shop) -> None:
+    line = "X,Eve,Fox,eve.fox@example.com,+1-202-555-0199"
+    write_shop(shop.storage, [log(1)], f"{CUSTOMERS}{line}\n")
+    assert ingest(replace(shop, pii="show")).examples.rows[0][2] == line
 
 
 def test_examples_are_a_few_of_each_reason_and_short(shop: Shop) -> None:

@@ -39,7 +39,7 @@ FINDING = """
 from techco.display import Column, Figures, Finding, Table
 table = Table("sales_by_day", [Column("event_date", "date"), Column("sales", "money")], [["2023-08-01", "12.50"]])
 display(Figures("key_figures", {"total_sales": "12.50"}))
-display(Finding("sales_by_day", "How much was sold?", "Sales were 12.50 € in total.", table))
+display(Finding("sales_by_day", "How much was sold?", "Sales were 12.50 €", "", table))
 """
 USAGE = 2
 AUGUST, JULY = (Period(date(2023, month, 1), date(2023, month, 31)) for month in (8, 7))
@@ -609,3 +609,18 @@ def test_nothing_is_started_when_the_target_is_wrong(
     assert (result.returncode, result.stdout) == (code, "")
     assert f"Error: {message.replace('LOCAL', str(tmp_path / 'shop'))}" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_personal_data_are_not_put_on_a_public_web_site(
+    outs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(outs["august"], tmp_path / "august")
+    (path,) = out.glob("runs/*/run.json")
+    record = RunRecord.from_json(path.read_text(encoding="utf-8"))
+    record.pii = "show"
+    record.save(path)
+    words = r"shows personal data \(--pii show\), and \$web is a public web site\. Run it without --pii show"
+    with pytest.raises(ParameterError, match=words):
+        publish_run(record.run_id, out, "$web", Access())
+    with pytest.raises(ParameterError, match=words):
+        check_target(record.storage, "$web", Access(), "--publish-to", "show")
