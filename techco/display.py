@@ -122,7 +122,7 @@ class Table(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Finding(Shown):
-    """The answer to one question: a sentence that states it, a plot and a table.
+    """The answer to one question: a headline that states it, a sentence, a plot and a table.
 
     Attributes
     ----------

@@ -117,13 +117,14 @@ def period_words(record: RunRecord) -> str:
     return span(first, last)
 
 
-def moment(started: str) -> str:
-    """An ISO moment as people read it: `5 Nov 2023, 08:15`; empty if unknown."""
+def moment(started: str, *, zone: bool = False) -> str:
+    """An ISO moment as people read it: `5 Nov 2023, 08:15`, with its offset from UTC if asked; empty if unknown."""
     try:
         time = datetime.datetime.fromisoformat(started)
     except ValueError:
         return started
-    return f"{short_day(time, year=True)}, {time:%H:%M}"
+    offset = time.strftime("%z") if zone else ""
+    return f"{short_day(time, year=True)}, {time:%H:%M}" + (f" (UTC{offset[:3]}:{offset[3:5]})" if offset else "")
 
 
 def command(record: RunRecord) -> str:
@@ -200,9 +201,9 @@ def _sum(records: Mapping[str, Value]) -> dict[str, Any] | None:
     if len(known) != len(numbers):
         return None
     found = sum(known[name] for name in _RECORDS)
-    sentence = f"Every one of {plural(known['read'], 'web log')} read is accounted for."
-    if not known["read"]:
-        sentence = "No web logs were read."
+    sentence = f"Every one of {known['read']:,} web logs read is accounted for."
+    if known["read"] < 2:
+        sentence = "The one web log read is accounted for." if known["read"] else "No web logs were read."
     elif found != known["read"]:
         sentence = f"The web logs do not add up: {known['read']:,} were read, but {found:,} are accounted for."
     terms = [{"sign": "", "value": f"{known['read']:,}", "label": "read"}]
@@ -291,7 +292,7 @@ def _facts(record: RunRecord) -> list[dict[str, str]]:
         "Engine": record.engine,
         "Run": record.run_id,
         "Personal data": "hidden" if record.pii == "mask" else "shown",
-        "Started": record.started,
+        "Started": moment(record.started, zone=True),
     }
     for name, value in record.provenance.items():
         if name in _OWN_PLACE or isinstance(value, list):

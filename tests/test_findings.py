@@ -535,6 +535,13 @@ def test_the_best_day_is_marked_in_short_and_said_in_full() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("best", "anchor"), [(0, "start"), (5, "middle"), (10, "end")])
+def test_the_mark_of_the_best_day_stays_within_the_plot_and_off_the_axis(best: int, anchor: str) -> None:
+    found = day_sales(*("999999.99" if n == best else "1" for n in range(11)))
+    style = next(t.get("style", "") for t in ElementTree.fromstring(found.svg).iter("text") if " on " in (t.text or ""))
+    assert re.findall("text-anchor: ([a-z]+)", style) == [anchor]
+
+
 @pytest.mark.parametrize(
     "name", ["Bluetooth loudspeakers", "W" * 99, "运动与户外用品" * 9, "ا" * 99, "👨‍👩‍👧‍👦" * 30], ids=ascii_start
 )

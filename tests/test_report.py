@@ -154,6 +154,15 @@ def test_reasons_that_are_equally_frequent_are_all_named(out: Path) -> None:
     assert "products b 5 web_logs c 5 web_logs a 2" in text
 
 
+@pytest.mark.parametrize(
+    ("read", "sentence"), [(0, "No web logs were read."), (1, "The one web log read is accounted for.")]
+)
+def test_the_smallest_sums_are_said_in_words(out: Path, read: int, sentence: str) -> None:
+    sums = dict(zip(COUNTS, (read, read, 0, 0, 0), strict=True))
+    report.render(make_record([step(out, "ingest", [Figures("records", sums)])]), out)
+    assert sentence in Reader(folder(out) / "index.html").text
+
+
 def test_records_that_do_not_add_up_are_said_not_to(out: Path) -> None:
     record = make_record([step(out, "ingest", [Figures("records", dict(zip(COUNTS, (9, 5, 1, 1, 1), strict=True)))])])
     report.render(record, out)
@@ -165,6 +174,7 @@ def test_records_that_do_not_add_up_are_said_not_to(out: Path) -> None:
 def test_the_first_page_says_how_it_was_made(site: Path, completed: RunRecord) -> None:
     text = Reader(folder(site) / "index.html").text
     assert "Git commit abc" in text
+    assert "Started 5 Nov 2023, 08:15 (UTC+01:00)" in text
     assert "web_logs.json 123,456" in text
     assert "a.csv 7 0x8D" in text
     assert f"techco run --storage '/srv/{SCRIPT}' --from 2023-08-01 --to 2023-08-31 --engine sail" in text
