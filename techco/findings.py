@@ -256,7 +256,7 @@ def _customer_names(data: pd.DataFrame, pii: Pii) -> list[str | None] | None:
 
 def _with_names(table: Table, names: Sequence[str | None]) -> Table:
     """The table with the names after the numbers, for people only: the CSV goes further than the page."""
-    columns = [table.columns[0], Column("customer", in_csv=False), *table.columns[1:]]
+    columns = [table.columns[0], Column("name", in_csv=False), *table.columns[1:]]
     rows = [[row[0], name, *row[1:]] for row, name in zip(table.rows, names, strict=True)]
     return replace(table, columns=columns, rows=rows)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import HTMLExporter, TemplateExporter
-from nbconvert.filters import Highlight2HTML
+from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
@@ -29,6 +29,8 @@ _PRIORITY = ["image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/
 # One exporter serves all pages, as compiling its templates takes longer than a page; it keeps state while it works.
 _EXPORTER_LOCK = threading.Lock()
 _HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
+_COLOURS = re.compile(r"\x1b\[([\d;]*)m")
+_NUMBERED = re.compile(r"(?<!\d)[34]8;(?:5;\d+|2;\d+;\d+;\d+);?")
 _SUMMARIES = {"injected-parameters": "Parameters of this run", "parameters": "Parameters, with their defaults"}
 
 
@@ -82,10 +84,21 @@ class _Exporter(HTMLExporter):
         yield from super().default_filters()  # type: ignore[no-untyped-call]
         yield "markdown2html", _markdown
         yield "code_summary", _code_summary
+        yield "ansi2html", _ansi
 
 
 def _markdown(source: str) -> str:
     return str(MarkdownWithMath(renderer=IPythonRenderer(escape=True, exclude_anchor_links=True)).render(source))
+
+
+def _ansi(text: str) -> str:
+    """Terminal output as HTML, in the colours that have a name: those by number may not be legible in either theme."""
+    return str(ansi2html(_COLOURS.sub(_named_only, text)))  # type: ignore[no-untyped-call]
+
+
+def _named_only(sequence: re.Match[str]) -> str:
+    codes = _NUMBERED.sub("", sequence[1]).strip(";")
+    return f"\x1b[{codes}m" if codes or not sequence[1] else ""
 
 
 def _code_summary(cell: Any) -> str:

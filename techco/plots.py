@@ -326,9 +326,15 @@ def _set_words(root: ElementTree.Element, words: dict[str, tuple[str, str]]) -> 
     for group in root.iter(f"{{{_SVG}}}g"):
         text, hint = words.get(group.get("id", ""), ("", ""))
         for element in group.iter(f"{{{_SVG}}}text") if text else ():
-            element.text = isolated(one_line(text))
+            element.text = _set_apart(one_line(text))
             if hint:
                 ElementTree.SubElement(element, f"{{{_SVG}}}title").text = one_line(hint)
+
+
+def _set_apart(text: str) -> str:
+    """A label whose name, if it is written from right to left, takes the number after it not along."""
+    tail = _TAIL.search(text)
+    return isolated(text[: tail.start()]) + tail[0] if tail else isolated(text)
 
 
 def _rename_ids(root: ElementTree.Element, name: str) -> None:

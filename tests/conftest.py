@@ -24,6 +24,7 @@ from techco.folder import Folder
 from techco.tables import Tables
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from pyspark.sql import SparkSession
 
 _SPARK_STARTS_WITHIN_S = 90
@@ -143,6 +144,18 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Path], tuple[str, dict[str
 def _require_azurite() -> None:
     if not azurite.program():
         missing("No Azurite on this machine: npm install --prefix tests --no-package-lock")
+
+
+@pytest.fixture(scope="module")
+def chromium(off_the_network: StandIn) -> Iterator[Browser]:
+    """A browser, for one module: while it is open, this thread has a running event loop, which others may not like."""
+    program = shutil.which("chromium")
+    if not program:
+        missing("No Chromium on this machine: apt-get install chromium")
+    from browser import run_chromium
+
+    with run_chromium(program) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -376,7 +376,7 @@ def test_masked_names_are_nowhere_in_the_payload() -> None:
 
 def test_names_are_in_a_column_of_their_own_that_the_csv_does_not_have() -> None:
     table = named((5570, "Ann", "Lee", 1, 2, Decimal(60)), total="60.00", count=1, pii="show").table
-    assert table.columns[1] == Column("customer", in_csv=False)
+    assert table.columns[1] == Column("name", in_csv=False)
     assert to_csv(table) == "customer_id,purchases,quantity,sales\n5570,1,2,60.00\n"
 
 
@@ -390,7 +390,7 @@ def test_without_buyers_the_table_has_the_same_columns() -> None:
     found = named(total="0", count=0)
     assert [column.name for column in found.table.columns] == [
         "customer_id",
-        "customer",
+        "name",
         "purchases",
         "quantity",
         "sales",
@@ -576,6 +576,8 @@ def test_labels_stand_where_they_shall_whatever_their_direction() -> None:
     found = categories(("ספרים", "3"), ("كتب\u202e", "1"))
     assert "direction: ltr" in found.svg
     assert {"\u2068ספרים\u2069", "\u2068كتب\u2069"} < set(words(found))
+    person = named((9, "قاسم", "قباني", 1, 1, Decimal(60)), total="60", count=1)
+    assert "\u2068ق. ق.\u2069 (9)" in words(person)
 
 
 def test_days_below_a_line_are_evenly_apart_where_the_period_allows_it() -> None:

@@ -310,6 +310,16 @@ def test_the_page_of_a_failed_notebook_folds_the_trace_and_marks_what_did_not_ru
     )
 
 
+def test_a_trace_keeps_the_colours_that_have_a_name(out: Path, failed: RunRecord) -> None:
+    trace = "\x1b[1;38;5;28mBold\x1b[39m \x1b[38;2;1;2;3mplain\x1b[0m \x1b[31mred\x1b[0m 138;5;28m"
+    error = new_output("error", ename="E", evalue="", traceback=[trace])
+    report.render_page(save_notebook(out / "x.ipynb", [cell_of(error)]), folder(out) / "x.html", failed)
+    html = (folder(out) / "x.html").read_text()
+    assert '<span class="ansi-bold">Bold' in html
+    assert '<span class="ansi-red-fg">red</span> 138;5;28m' in html
+    assert "rgb(" not in html.partition('class="callout')[2]
+
+
 def test_steps_that_were_not_run_are_not_linked(out: Path) -> None:
     record = make_record([step(out, "ingest", ingest()), StepRecord("join"), StepRecord("analysis")])
     report.render(record, out)
