@@ -12,7 +12,7 @@ from techco.pages import fragment
 from techco.wording import one_line
 
 SHOWN_ROWS = 15
-_LONG_WORD = 30  # characters; longer ones may be broken anywhere, or a table would outgrow the page
+_LONG_WORD = 15  # characters; longer ones may be broken anywhere, or a table would outgrow the page
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_the_readme_names_every_table_and_setting() -> None:
 
 def test_links_in_documents_resolve() -> None:
     for document in (README, GUIDE):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document):
+        for target in re.findall(r"(?:\]\(|src(?:set)?=\")(?!https?:)([^)#\"]+)", document):
             assert (ROOT / target).exists(), target
 
 
