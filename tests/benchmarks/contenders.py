@@ -1,0 +1,105 @@
+"""Who is measured: techco, what a user would write instead, and the steps of both without notebooks."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.benchmarks.answers import ANSWERS, Answers
+from tests.benchmarks.measure import Command
+from tests.benchmarks.place import Place
+
+TECHCO, TECHCO_AGAIN, TECHCO_STEPS = "techco run", "techco run again", "techco steps, script"
+DUCKDB, DUCKDB_STEPS = "DuckDB notebook", "DuckDB script"
+SPARK = "Spark notebooks"
+PEERS = ("duckdb", "spark")
+
+_PROGRAMS = Path(__file__).parent / "programs"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to answer the six questions.
+
+    Attributes
+    ----------
+    runs
+        Names of its runs in one place, one after the other; the first finds the raw files and nothing else.
+    commands
+        What a user types, for a place.
+    answers
+        What it has found out, from what it wrote in a place.
+    """
+
+    runs: tuple[str, ...]
+    commands: Callable[[Place], Sequence[Command]]
+    answers: Callable[[Place], Answers]
+
+
+def contenders(peers: Sequence[str]) -> list[Contender]:
+    """Those that are measured with these of `PEERS`, in the order of their turns."""
+    chosen = [Contender((TECHCO, TECHCO_AGAIN), _techco, lambda place: Answers.printed(place.stdout))]
+    if "duckdb" in peers:
+        chosen.append(Contender((DUCKDB,), _duckdb_notebook, _written))
+    if "spark" in peers:
+        chosen.append(Contender((SPARK,), _spark_notebooks, _written))
+    chosen.append(Contender((TECHCO_STEPS,), lambda place: [_script("techco_script.py", place)], _written))
+    if "duckdb" in peers:
+        chosen.append(Contender((DUCKDB_STEPS,), lambda place: [_script("duckdb_script.py", place)], _written))
+    return chosen
+
+
+def missing(peer: str) -> str:
+    """What a peer lacks on this machine, in words; empty if nothing."""
+    if peer == "duckdb" and find_spec("duckdb") is None:
+        return 'DuckDB is not installed: pip install -e ".[benchmark]"'
+    if peer == "spark" and shutil.which("java") is None:
+        return "there is no Java: Apache Spark needs Java 17 or newer"
+    return ""
+
+
+def _techco(place: Place) -> list[Command]:
+    period = f"{place.sample.spec.start_date}..{place.sample.spec.end_date}"
+    return [_tool("techco", "run", "--storage", str(place.shop), "--period", period, "--out", str(place.out), "--json")]
+
+
+def _duckdb_notebook(place: Place) -> list[Command]:
+    return [
+        _papermill("duckdb_notebook", place),
+        _tool("jupyter", "nbconvert", "--to", "html", "duckdb_notebook.ipynb"),
+    ]
+
+
+def _spark_notebooks(place: Place) -> list[Command]:
+    steps = ["spark_ingest", "spark_join", "spark_analysis"]
+    executed = [f"{step}.ipynb" for step in steps]
+    return [*(_papermill(step, place) for step in steps), _tool("jupyter", "nbconvert", "--to", "html", *executed)]
+
+
+def _papermill(name: str, place: Place) -> Command:
+    values = zip(("storage", "out", "start_date", "end_date"), _parameters(place), strict=True)
+    options = [word for parameter, value in values for word in ("-r", parameter, value)]
+    return _tool("papermill", str(_PROGRAMS / f"{name}.ipynb"), f"{name}.ipynb", *options)
+
+
+def _script(name: str, place: Place) -> Command:
+    return [sys.executable, str(_PROGRAMS / name), *_parameters(place)]
+
+
+def _parameters(place: Place) -> list[str]:
+    spec = place.sample.spec
+    return [str(place.shop), str(place.out), str(spec.start_date), str(spec.end_date)]
+
+
+def _tool(name: str, *words: str) -> Command:
+    """A command of the environment that this runs in, whatever is on the PATH."""
+    return [str(Path(sysconfig.get_path("scripts")) / name), *words]
+
+
+def _written(place: Place) -> Answers:
+    return Answers.written(place.out / ANSWERS)
