@@ -2,22 +2,128 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
+from multiprocessing import Pipe
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from techco.warm import VARIABLE, import_statements
+from techco.warm import VARIABLE, import_statements, shared_modules
 
 # A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /kernel-ipc-N.
 _SOCKET_DIR_LIMIT = 80
+_IPYKERNEL = "ipykernel.kernelapp"
 _DIES_WITHIN_S = 5
+_LOOKS_EVERY_S = 0.002
+
+
+class Process:
+    """A process forked from a nursery, with what jupyter_client asks of a `subprocess.Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, nursery: subprocess.Popen[bytes]) -> None:
+        self.pid, self._nursery = pid, nursery
+
+    def poll(self) -> int | None:
+        """None as long as it runs; it ends with its nursery, which alone could tell its exit code."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return 1
+        return self._nursery.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            When it has not ended within `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("kernel", timeout or 0)
+            time.sleep(_LOOKS_EVERY_S)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; one that has ended is left alone."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """The process that kernels are forked from; see `techco.nursery`.
+
+    Parameters
+    ----------
+    modules
+        What it imports while it waits, in this order.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._connection, other = Pipe()
+        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
+        code += f"from techco.nursery import main; main({other.fileno()}, {list(modules)!r})"
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                pass_fds=[other.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def fork(
+        self, modules: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> Process:
+        """Start a kernel's process.
+
+        Parameters
+        ----------
+        modules
+            What it needs before all else.
+        arguments
+            Of ipykernel.
+        environment
+            All of its variables.
+        log
+            Where what it writes goes.
+
+        Raises
+        ------
+        RuntimeError
+            When the nursery has died.
+        """
+        request = {"modules": modules, "arguments": arguments, "environment": dict(environment), "log": str(log)}
+        try:
+            self._connection.send_bytes(json.dumps(request).encode())
+            return Process(json.loads(self._connection.recv_bytes()), self._process)
+        except (OSError, EOFError) as error:
+            raise RuntimeError(f"The process that kernels are forked from has died ({self._process.poll()})") from error
+
+    def stop(self) -> None:
+        """End it; its kernels must have ended before."""
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
 
 
 class Kernel:
@@ -29,6 +135,8 @@ class Kernel:
 
     Parameters
     ----------
+    nursery
+        What it is forked from.
     notebook
         The notebook that it will run.
     variables
@@ -43,26 +151,28 @@ class Kernel:
     """
 
     def __init__(
-        self, notebook: Path, variables: Mapping[str, str] | None = None, libraries: Sequence[str] = ()
+        self,
+        nursery: Nursery,
+        notebook: Path,
+        variables: Mapping[str, str] | None = None,
+        libraries: Sequence[str] = (),
     ) -> None:
         self._private = _private_folder()
         self.folder = Path(self._private.name)
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
         self._temporary = _folder()
-        self.manager = _manager(self.folder)
+        modules = [_IPYKERNEL, *shared_modules(notebook)]
+        self.manager = _manager(self.folder, partial(nursery.fork, modules, log=self._log))
         try:
-            with self._log.open("wb") as log:
-                _wait(self.manager.start_kernel)(
-                    stdout=log,
-                    stderr=log,
-                    env={
-                        **os.environ,
-                        **(variables or {}),
-                        VARIABLE: import_statements(notebook, libraries),
-                        "TMPDIR": self._temporary.name,
-                    },
-                    extra_arguments=["--IPKernelApp.extra_extensions=techco.warm"],
-                )
+            _wait(self.manager.start_kernel)(
+                env={
+                    **os.environ,
+                    **(variables or {}),
+                    VARIABLE: import_statements(notebook, libraries),
+                    "TMPDIR": self._temporary.name,
+                },
+                extra_arguments=["--IPKernelApp.extra_extensions=techco.warm"],
+            )
         except BaseException:
             self.stop()
             raise
@@ -92,7 +202,8 @@ class Kernel:
 class Kernels:
     """The kernels of several notebooks, each ready when its turn comes.
 
-    A context manager: on leaving it, whatever the reason, no kernel is left.
+    A context manager: on entering it, what kernels share begins to be imported; on leaving it, whatever the reason, no
+    process is left.
 
     Parameters
     ----------
@@ -106,7 +217,8 @@ class Kernels:
         self, notebooks: Iterable[Path], variables: Mapping[str, str] | None = None, libraries: Sequence[str] = ()
     ) -> None:
         self._notebooks, self._variables, self._libraries = deque(notebooks), variables, libraries
-        self._started: list[Kernel] = []
+        self._stack = ExitStack()
+        self._nursery: Nursery
         self._ready: Kernel | None = None
 
     def next(self) -> Kernel:
@@ -120,15 +232,17 @@ class Kernels:
     def prepare(self) -> None:
         """Start the next kernel in advance, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
-            self._ready = Kernel(self._notebooks.popleft(), self._variables, self._libraries)
-            self._started.append(self._ready)
+            self._ready = Kernel(self._nursery, self._notebooks.popleft(), self._variables, self._libraries)
+            self._stack.callback(self._ready.stop)
 
     def __enter__(self) -> Self:
+        modules = [_IPYKERNEL, *(module for notebook in self._notebooks for module in shared_modules(notebook))]
+        self._nursery = Nursery(list(dict.fromkeys(modules)))
+        self._stack.callback(self._nursery.stop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for kernel in self._started:
-            kernel.stop()
+        self._stack.close()
 
 
 def _private_folder() -> tempfile.TemporaryDirectory[str]:
@@ -144,21 +258,33 @@ def _folder(parent: str | None = None) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="techco-", dir=parent, ignore_cleanup_errors=True)
 
 
-def _manager(folder: Path) -> Any:
+def _manager(folder: Path, fork: Callable[..., Process]) -> Any:
+    """A manager whose kernel is forked instead of started."""
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
     class ThisPython(KernelSpecManager):
         """Knows one kernel: a `python3` of the user's own may belong to another Python, without techco."""
 
         def get_kernel_spec(self, kernel_name: str) -> Any:
-            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-            return KernelSpec(argv=argv, display_name="Python 3", language="python")
+            return KernelSpec(argv=["-f", "{connection_file}"], display_name="Python 3", language="python")
+
+    class Forking(LocalProvisioner):
+        """Forks the process instead of starting a program."""
+
+        async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+            process: Any = fork(arguments=cmd, environment=options["env"])
+            # The nursery gives each process a group of its own, so that what it starts is killed with it.
+            self.process, self.pid, self.pgid = process, process.pid, process.pid
+            return self.connection_info
 
     # ipykernel warns, rightly, that TCP on loopback is open to other users of the machine.
-    return AsyncKernelManager(
+    manager = AsyncKernelManager(
         kernel_spec_manager=ThisPython(), transport="ipc", connection_file=str(folder / "kernel.json")
     )
+    manager.provisioner = Forking(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
+    return manager
 
 
 def _wait(coroutine_function: Any) -> Any:

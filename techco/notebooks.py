@@ -8,12 +8,13 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from techco import errors
 from techco.errors import ParameterError, StepFailed
-from techco.kernels import Kernel
+from techco.kernels import Kernels
 from techco.quick_import import import_jsonschema
 from techco.scrub import scrub
 
@@ -83,7 +84,7 @@ def check_parameters(template: Path, values: Mapping[str, str]) -> dict[str, Any
 
 
 def execute(
-    template: Path, output: Path, parameters: Mapping[str, str], on_cell: OnCell, kernel: Kernel | None = None
+    template: Path, output: Path, parameters: Mapping[str, str], on_cell: OnCell, kernels: Kernels | None = None
 ) -> None:
     """Execute a notebook; its parameters are checked before a kernel starts.
 
@@ -98,8 +99,9 @@ def execute(
         Values for what the notebook declares.
     on_cell
         Hears of progress.
-    kernel
-        A running one to use; stopped afterwards in any case.
+    kernels
+        Where its kernel comes from, if several notebooks share what kernels import; the kernel is stopped afterwards in
+        any case.
 
     Raises
     ------
@@ -110,27 +112,27 @@ def execute(
     """
     values = check_parameters(template, parameters)
     papermill = _papermill()
-    kernel = kernel or Kernel(template)
-    try:
-        notebook = papermill.execute_notebook(
-            _literal(template),
-            _literal(output.absolute()),
-            values,
-            engine_name="techco",
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            kernel=kernel,
-            on_cell=on_cell,
-        )
-    except papermill.PapermillExecutionError as error:
-        raise _cell_failed(error) from None
-    except _invalid_notebook() as error:
-        raise StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}") from error
-    except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
-        raise StepFailed(scrub(f"{error}."), scrub(kernel.last_words())) from error
-    finally:
-        kernel.stop()
+    with ExitStack() as stack:
+        kernel = (kernels or stack.enter_context(Kernels([template]))).next()
+        stack.callback(kernel.stop)
+        try:
+            notebook = papermill.execute_notebook(
+                _literal(template),
+                _literal(output.absolute()),
+                values,
+                engine_name="techco",
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                kernel=kernel,
+                on_cell=on_cell,
+            )
+        except papermill.PapermillExecutionError as error:
+            raise _cell_failed(error) from None
+        except _invalid_notebook() as error:
+            raise StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}") from error
+        except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
+            raise StepFailed(scrub(f"{error}."), scrub(kernel.last_words())) from error
     _require_every_cell(notebook)
 
 

@@ -280,7 +280,7 @@ def _execute_step(
                 threading.Thread(target=load_ahead, args=[template, request.pii], daemon=True).start()
 
     try:
-        notebooks.execute(template, output, parameters, on_cell, kernels.next())
+        notebooks.execute(template, output, parameters, on_cell, kernels)
         step.status = "completed"
     except BaseException:
         step.status = "failed"

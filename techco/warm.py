@@ -15,6 +15,7 @@ from pathlib import Path
 VARIABLE = "TECHCO_KERNEL_IMPORTS"
 """Environment variable of the kernel with the statements, one a line."""
 
+_SHARED = ["pyspark.sql.connect.session", "pandas"]
 _ENGINE = ["import pysail.spark", "import pyspark.sql.connect.session"]  # our modules import these only when needed
 
 
@@ -32,6 +33,15 @@ def import_statements(notebook: Path, libraries: Sequence[str] = ()) -> str:
     return "\n".join([*_ENGINE, *imports, *(statement for source in sources for statement in _imports(source))])
 
 
+def shared_modules(notebook: Path) -> list[str]:
+    """The modules of this package that a notebook imports, and what they need: those that kernels may share by a fork.
+
+    What else a notebook imports is left to its own kernel: a module may start threads, which no fork survives.
+    """
+    names = [name for statement in import_statements(notebook).splitlines() for name in _modules(statement)]
+    return [*_SHARED, *(name for name in names if name.partition(".")[0] == __package__)]
+
+
 def load_ipython_extension(_shell: object) -> None:
     """Run the statements; one that fails is left to the cell that needs it, which can say so."""
     for statement in os.environ.pop(VARIABLE, "").splitlines():
@@ -45,3 +55,12 @@ def _imports(source: str) -> list[str]:
     except SyntaxError:  # a cell with IPython's own syntax
         return []
     return [ast.unparse(node) for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def _modules(statement: str) -> list[str]:
+    """The modules that an import statement names, or may name: of a package also what is imported from it."""
+    node = ast.parse(statement).body[0]
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert isinstance(node, ast.ImportFrom), "there are two kinds"
+    return [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]

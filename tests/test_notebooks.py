@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,7 @@ from tiny_notebooks import outputs, statuses, wait_for_text, write_notebook
 from techco.errors import ParameterError, StepFailed
 from techco.kernels import Kernels
 from techco.notebooks import check_parameters, declared_parameters, execute, templates_dir
-from techco.warm import import_statements
+from techco.warm import import_statements, shared_modules
 
 PARAMETERS = 'shop: str = "a"  # the shop\ncount: int = 3\nrate: float = 0.5\ndry: bool = False\nfree = None'
 
@@ -169,12 +170,79 @@ def test_what_a_kernel_has_put_aside_goes_with_it(tmp_path: Path, end: str) -> N
 def test_next_kernel_is_there_in_advance(tmp_path: Path) -> None:
     with Kernels([tmp_path / "a.ipynb", tmp_path / "b.ipynb"]) as kernels:
         first = kernels.next()
-        assert len(kernel_processes()) == 1
+        assert len(kernel_processes()) == 2, "the kernel, and what it is forked from"
         kernels.prepare()
         kernels.prepare()
-        assert len(kernel_processes()) == 2
+        assert len(kernel_processes()) == 3
         assert kernels.next() is not first
     assert kernel_processes() == []
+
+
+def run_all(folder: Path, *sources: str) -> list[str]:
+    """What notebooks of one cell each print, whose kernels are forked from one process."""
+    notebooks = [write_notebook(folder / f"{n}.ipynb", source) for n, source in enumerate(sources)]
+    with Kernels(notebooks) as kernels:
+        for notebook in notebooks:
+            execute(notebook, folder / "out" / notebook.name, {}, lambda *_: kernels.prepare(), kernels)
+    assert kernel_processes() == []
+    return [outputs(folder / "out" / notebook.name) for notebook in notebooks]
+
+
+def test_kernels_of_a_run_share_nothing_but_what_they_imported(tmp_path: Path) -> None:
+    source = """
+import os, random, tempfile, threading
+import numpy, pandas
+pandas.options.display.max_rows = (pandas.options.display.max_rows or 0) + 1
+print(os.getpid(), os.getppid() == int(os.environ["JPY_PARENT_PID"]), pandas.options.display.max_rows, sep=",")
+print(tempfile.gettempdir(), numpy.random.random(), random.random(), sep=",", end="")
+"""
+    first, second = (
+        [*line.split(",")] for line in (text.replace("\n", ",") for text in run_all(tmp_path, source, source))
+    )
+    assert [one == other for one, other in zip(first, second, strict=True)] == [False, True, True, False, False, False]
+    assert first[1] == "True"
+
+
+def test_a_plot_shows_below_its_cell(tmp_path: Path) -> None:
+    source = "import techco.findings\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+    notebook = write_notebook(tmp_path / "a.ipynb", source)
+    execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    assert any("image/png" in out.get("data", {}) for cell in cells for out in cell.get("outputs", []))
+
+
+def test_only_modules_that_may_be_forked_are_shared(tmp_path: Path) -> None:
+    notebook = write_notebook(
+        tmp_path / "a.ipynb", "import json, torch\nfrom techco import Period, ingest\nimport techco.join"
+    )
+    shared = [name for name in shared_modules(notebook) if name.startswith("techco")]
+    assert shared == ["techco", "techco.Period", "techco.ingest", "techco.join"]
+    code = "import sys, techco.ingest, techco.join, techco.analysis, techco.findings, ipykernel.kernelapp; "
+    code += "sys.exit(bool({'pysail', 'deltalake'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_notebook_has_failed_when_the_process_its_kernel_was_forked_from_dies(tmp_path: Path) -> None:
+    source = "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)"
+    with pytest.raises(StepFailed, match="The kernel died in cell 2 of 2"):
+        execute(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+    assert kernel_processes() == []
+
+
+def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    source = "import os, pathlib, time\n"
+    source += f"pathlib.Path({str(started)!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}')\ntime.sleep(60)"
+    notebook = write_notebook(tmp_path / "a.ipynb", source)
+    code = "import sys; from pathlib import Path; from techco.notebooks import execute; "
+    code += "execute(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
+    with subprocess.Popen([sys.executable, "-c", code, notebook, tmp_path / "out.ipynb"]) as process:
+        left = [int(pid) for pid in wait_for_text(started).split()]
+        process.kill()
+    deadline = time.monotonic() + 10
+    while any(is_running(pid) for pid in left) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in left if is_running(pid)]
 
 
 def test_waiting_kernel_imports_what_its_notebook_imports(tmp_path: Path) -> None:
@@ -207,7 +275,14 @@ def ignore(cell: int, cells: int) -> None:
 
 
 def kernel_processes() -> list[str]:
-    """The kernels that this process has started."""
-    listed = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True, check=True)
-    own = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines() if line.split()[0] == str(os.getpid())]
-    return [command for command in own if "ipykernel_launcher" in command]
+    """The kernels that this process has started, and what they are forked from."""
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(maxsplit=3) for line in listed.stdout.splitlines() if "techco.nursery" in line]
+    nurseries = [pid for pid, parent, *_ in rows if parent == str(os.getpid())]
+    return [" ".join(row) for row in rows if row[0] in nurseries or row[1] in nurseries]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended; one that nobody waits for stays listed."""
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()

@@ -1,0 +1,95 @@
+"""The process that the kernels of a run are forked from, so that what they import is imported once.
+
+It holds no data and starts nothing: it imports, and becomes a kernel's process when it is asked for one. Only modules
+that may be forked are imported here: neither the engine nor Delta Lake, which have threads of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+_BACKEND = "module://matplotlib_inline.backend_inline"
+
+
+def main(handle: int, modules: Sequence[str]) -> None:
+    """Serve until the other end of a connection is closed.
+
+    Parameters
+    ----------
+    handle
+        File descriptor of a connection. Each request is a JSON object: `modules`, which the kernel needs and are
+        imported before it is forked; `arguments` of ipykernel; `environment`; `log`, the file for what the process
+        writes. The answer is the process id, in JSON.
+    modules
+        What to import while nothing is asked, in this order.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's exit code
+    # Both are read as modules are imported: by ipykernel, whose kernels end with the process that they name, and by
+    # matplotlib, which would not show a plot below its cell.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    os.environ.setdefault("MPLBACKEND", _BACKEND)
+    connection, waiting = Connection(handle), deque(modules)
+    while True:
+        if waiting and not connection.poll():
+            _import(waiting.popleft())
+            continue
+        try:
+            request = json.loads(connection.recv_bytes())
+        except EOFError:
+            return
+        for module in request["modules"]:
+            _import(module)
+        connection.send_bytes(json.dumps(_fork(request, connection)).encode())
+
+
+def _import(module: str) -> None:
+    """Import a module; one that fails is left to the notebook that needs it, which can say so."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
+
+
+def _fork(request: dict[str, Any], connection: Connection) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            connection.close()
+            _become_kernel(request)
+        finally:
+            os._exit(1)
+    # Its own group, before anybody can signal it: with it go the processes that it starts.
+    os.setpgid(pid, pid)
+    return pid
+
+
+def _become_kernel(request: dict[str, Any]) -> NoReturn:
+    """Leave behind what a process of its own would not have, and run ipykernel."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _redirect(request["log"])
+    os.environ.clear()
+    os.environ.update({**request["environment"], "JPY_PARENT_PID": str(os.getppid())})
+    os.environ.setdefault("MPLBACKEND", _BACKEND)
+    tempfile.tempdir = None  # a module may have asked for it, in the environment of before
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # or all kernels would draw the same numbers
+    sys.argv = ["ipykernel_launcher", *request["arguments"]]
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+    sys.exit(0)
+
+
+def _redirect(log: str) -> None:
+    """Take stdin from nowhere, and send stdout and stderr to a file."""
+    nothing, file = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((nothing, 0), (file, 1), (file, 2)):
+        os.dup2(source, target)
