@@ -25,6 +25,7 @@ _SOCKET_DIR_LIMIT = 80
 _IPYKERNEL = "ipykernel.kernelapp"
 _DIES_WITHIN_S = 5
 _LOOKS_EVERY_S = 0.002
+_LAST_WORDS = 4000
 
 
 class Process:
@@ -81,13 +82,14 @@ class Nursery:
         self._connection, other = Pipe()
         code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
         code += f"from techco.nursery import main; main({other.fileno()}, {list(modules)!r})"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with other:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
                 start_new_session=True,
             )
 
@@ -110,20 +112,23 @@ class Nursery:
         Raises
         ------
         RuntimeError
-            When the nursery has died.
+            When the nursery has died; says what it wrote last.
         """
         request = {"modules": modules, "arguments": arguments, "environment": dict(environment), "log": str(log)}
         try:
             self._connection.send_bytes(json.dumps(request).encode())
             return Process(json.loads(self._connection.recv_bytes()), self._process)
         except (OSError, EOFError) as error:
-            raise RuntimeError(f"The process that kernels are forked from has died ({self._process.poll()})") from error
+            self._log.seek(0)
+            words = self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip()
+            raise RuntimeError(f"The process that kernels are forked from has died. {words}".strip()) from error
 
     def stop(self) -> None:
         """End it; its kernels must have ended before."""
         self._connection.close()
         self._process.kill()
         self._process.wait()
+        self._log.close()
 
 
 class Kernel:
@@ -183,7 +188,7 @@ class Kernel:
 
     def last_words(self) -> str:
         """The end of what the kernel process wrote apart from its cells' output, for instance why it did not start."""
-        return self._log.read_text(encoding="utf-8", errors="replace")[-4000:] if self._log.exists() else ""
+        return self._log.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:] if self._log.exists() else ""
 
     def stop(self) -> None:
         """Kill the process with its children at once, if it still runs: it holds nothing to save."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from techco import errors
 from techco.errors import ParameterError, StepFailed
-from techco.kernels import Kernels
+from techco.kernels import Kernel, Kernels
 from techco.quick_import import import_jsonschema
 from techco.scrub import scrub
 
@@ -113,7 +113,7 @@ def execute(
     values = check_parameters(template, parameters)
     papermill = _papermill()
     with ExitStack() as stack:
-        kernel = (kernels or stack.enter_context(Kernels([template]))).next()
+        kernel = _next(kernels or stack.enter_context(Kernels([template])))
         stack.callback(kernel.stop)
         try:
             notebook = papermill.execute_notebook(
@@ -134,6 +134,13 @@ def execute(
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
             raise StepFailed(scrub(f"{error}."), scrub(kernel.last_words())) from error
     _require_every_cell(notebook)
+
+
+def _next(kernels: Kernels) -> Kernel:
+    try:
+        return kernels.next()
+    except RuntimeError as error:
+        raise StepFailed(scrub(str(error))) from error
 
 
 def _parameters_cell(template: Path) -> str:

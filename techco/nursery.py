@@ -67,7 +67,8 @@ def _fork(request: dict[str, Any], connection: Connection) -> int:
         finally:
             os._exit(1)
     # Its own group, before anybody can signal it: with it go the processes that it starts.
-    os.setpgid(pid, pid)
+    with contextlib.suppress(ProcessLookupError):  # it has died already
+        os.setpgid(pid, pid)
     return pid
 
 

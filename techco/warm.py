@@ -9,6 +9,7 @@ import ast
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +37,11 @@ def import_statements(notebook: Path, libraries: Sequence[str] = ()) -> str:
 def shared_modules(notebook: Path) -> list[str]:
     """The modules of this package that a notebook imports, and what they need: those that kernels may share by a fork.
 
-    What else a notebook imports is left to its own kernel: a module may start threads, which no fork survives.
+    What else a notebook imports is left to its own kernel: a module may start threads, which no fork survives. On macOS
+    that is so for those of the system too, and nothing is shared.
     """
+    if sys.platform == "darwin":
+        return []
     names = [name for statement in import_statements(notebook).splitlines() for name in _modules(statement)]
     return [*_SHARED, *(name for name in names if name.partition(".")[0] == __package__)]
 

@@ -229,6 +229,16 @@ def test_a_notebook_has_failed_when_the_process_its_kernel_was_forked_from_dies(
     assert kernel_processes() == []
 
 
+def test_a_notebook_has_failed_when_no_kernel_can_be_forked(tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "a.ipynb")
+    with Kernels([notebook]) as kernels:
+        for line in kernel_processes():
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+        with pytest.raises(StepFailed, match="The process that kernels are forked from has died"):
+            execute(notebook, tmp_path / "out.ipynb", {}, ignore, kernels)
+    assert kernel_processes() == []
+
+
 def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
     started = tmp_path / "started"
     source = "import os, pathlib, time\n"
