@@ -252,7 +252,8 @@ def _over_time(shop: Shop) -> Table:
     days = days_of_stretch(period.days)
     found = {row.stretch: row for row in figures_over_time(shop.full_data, period.first, days).collect()}
     rows = [[period.first + timedelta(n * days), *_stretch(found.get(n))] for n in range(period.days // days)]
-    return Table.of("key_figures_over_time", [Column(name, kind) for name, kind in _COURSE.items()], rows)
+    title = f"Key figures of each {'day' if days == 1 else f'{days} days'}"
+    return Table.of("key_figures_over_time", [Column(name, kind) for name, kind in _COURSE.items()], rows, title)
 
 
 def _stretch(row: Row | None) -> list[object]:

@@ -255,6 +255,7 @@ def test_days_left_over_at_the_end_are_no_stretch(shop: Shop) -> None:
     course = analysis.summarize(quarter).over_time.rows
     assert [course[0][:2], course[-1][:2]] == [["2023-08-01", "10.10"], ["2023-09-26", None]]
     assert len(course) == 64 // 7
+    assert analysis.summarize(quarter).over_time.title == "Key figures of each 7 days"
 
 
 def test_ratios_are_rounded_half_up(shop: Shop) -> None:
