@@ -17,7 +17,7 @@ from techco import findings, report
 from techco.csv_file import to_csv
 from techco.display import Column, Figures, Finding, Table
 from techco.errors import TechcoError
-from techco.record import RunError, RunRecord, StepRecord
+from techco.record import RunError, RunRecord, Status, StepRecord
 from tests.reports import (
     COUNTS,
     LOGS,
@@ -268,6 +268,33 @@ def test_a_failed_run_says_what_finished_what_failed_and_how_to_go_on(out: Path,
     assert "Every one of 100 web logs read is accounted for." in text
     assert "Findings" not in text
     assert "\x1b" not in text
+
+
+def resumed(out: Path, error: str, *statuses: Status, command: str = "") -> list[str]:
+    """The commands that the report of a failed run names, by the status of each of its steps."""
+    steps = [StepRecord(name, status) for name, status in zip(("ingest", "join", "analysis"), statuses, strict=False)]
+    steps[0] = step(out, "ingest", ingest(), steps[0].status)
+    record = make_record(steps, status="failed")
+    record.error = RunError(error, "It broke.")
+    record.provenance["command"] = command or "techco run --storage s"
+    report.render(record, out)
+    return re.findall(r'<pre class="command"[^>]*>(.*?)</pre>', (folder(out) / "index.html").read_text())
+
+
+def test_a_run_whose_first_step_failed_is_run_as_a_whole(out: Path) -> None:
+    assert resumed(out, "ingest", "failed", "pending", "pending") == ["techco run --storage s"]
+
+
+def test_steps_that_were_chosen_and_are_done_are_not_run_again(out: Path) -> None:
+    whole = "techco run --storage s --steps ingest,join --publish"
+    rest = "techco run --storage s --steps join --publish"
+    assert resumed(out, "join", "completed", "failed", command=whole) == [rest, whole]
+
+
+def test_a_run_whose_pages_failed_needs_only_these(out: Path) -> None:
+    render = f"techco render &#39;{out}/runs/{RUN}&#39;"
+    done = resumed(out, "report", "completed", "completed", "completed")
+    assert done == [render, "techco run --storage s"]
 
 
 def test_a_long_word_may_be_broken_so_that_a_table_stays_within_the_page(out: Path) -> None:
