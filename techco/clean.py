@@ -1,9 +1,12 @@
 """Judges raw records: which are good, which are refused and why. Transforms only, without I/O.
 
-Good rows get the types of the contract; every other row keeps its text and gets one reason from `techco.reasons`.
+Good rows get the types of the contract; every other row keeps its text and gets one reason from `techco.reasons`. The
+usual form of a value is read first, by cheap expressions; only what is left pays for those that read every form.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -12,11 +15,13 @@ from techco.period import Period
 from techco.reasons import CustomerReason, LogReason, ProductReason
 
 LOG_FIELDS = ("event_time", "customer_id", "product_id", "action", "quantity")
+_DIGITS = r"^[0-9]{1,9}\z"
 _LONG = r"^[+-]?[0-9]{1,19}(\.0+)?\z"  # 2.0 is an integer too, as in JSON Schema: spreadsheets and pandas write it
 _TIMESTAMP = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[ Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?"
     r"[ ]*(?:[Zz]|UTC|GMT|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?\z"
 )
+_USUAL_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\z"
 _PRICE = r"^[0-9]+(\.[0-9]*)?\z"
 
 
@@ -40,13 +45,16 @@ def read_key(text: Column, prefix: str) -> Column:
     Column
         long; null if the text is null or has no number in these forms.
     """
-    return F.regexp_extract(strip(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})\z", 1).try_cast("long")
+    exact = F.regexp_extract(strip(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})\z", 1).try_cast("long")
+    number = F.substring(text, len(prefix) + 1, 18)
+    return F.when(text.rlike(rf"^{prefix}[0-9]{{1,18}}\z"), number.try_cast("long")).otherwise(exact)
 
 
 def read_integer(text: Column, kind: str = "long") -> Column:
     """An integer, `2.0` included; null if the text is none or does not fit into the type."""
-    text = strip(text)
-    return F.when(text.rlike(_LONG), F.regexp_replace(text, r"\.0+$", "").try_cast(kind))
+    stripped = strip(text)
+    exact = F.when(stripped.rlike(_LONG), F.regexp_replace(stripped, r"\.0+$", "").try_cast(kind))
+    return F.when(text.rlike(_DIGITS), text.try_cast(kind)).otherwise(exact)
 
 
 def read_timestamp(text: Column) -> Column:
@@ -55,25 +63,30 @@ def read_timestamp(text: Column) -> Column:
     `YYYY-MM-DD HH:MM:SS` with a blank or `T`; fractions are cut after the microsecond, an offset is ignored. Null if
     the text has another form or the day or time does not exist.
     """
-    text = strip(text)
-    plain = F.regexp_replace(text, _TIMESTAMP, "$1 $2.$3")
-    plain = F.regexp_replace(plain, r"\.$", "")
-    return F.when(text.rlike(_TIMESTAMP) & ~text.startswith("0000"), plain.try_cast("timestamp_ntz"))
+    stripped = strip(text)
+    plain = F.regexp_replace(stripped, _TIMESTAMP, "$1 $2.$3")
+    plain = F.regexp_replace(plain, r"\.$", "").try_cast("timestamp_ntz")
+    exact = F.when(stripped.rlike(_TIMESTAMP) & ~stripped.startswith("0000"), plain)
+    return F.when(text.rlike(_USUAL_TIMESTAMP) & ~text.startswith("0000"), text.try_cast("timestamp_ntz")).otherwise(
+        exact
+    )
 
 
-def judge_logs(records: DataFrame, period: Period) -> DataFrame:
+def judge_logs(records: DataFrame, period: Period, keep: Sequence[str] = ()) -> DataFrame:
     """Type each web log, and say of each that is not good why.
 
     Parameters
     ----------
     records
-        As `techco.rawlogs.LogReader.read` returns them.
+        As `techco.rawlogs.LogReader.read` has them.
+    keep
+        Columns of `records` to be passed on.
 
     Returns
     -------
     DataFrame
         One row per record: the columns of the table web_logs; `raw` string; `is_outside` boolean, the timestamp is
-        readable and outside the period; `reason` string, null if good or outside.
+        readable and outside the period; `reason` string, null if good or outside; those of `keep`.
     """
     typed = records.select(
         "raw",
@@ -87,6 +100,7 @@ def judge_logs(records: DataFrame, period: Period) -> DataFrame:
         F.col("customer_id").isNotNull().alias("has_customer"),
         F.col("product_id").isNotNull().alias("has_product"),
         F.col("quantity").isNotNull().alias("has_quantity"),
+        *keep,
     )
     dated = typed.withColumn("event_date", F.to_date("event_time"))
     in_period = F.col("event_date").between(F.lit(period.first), F.lit(period.last))
@@ -98,6 +112,7 @@ def judge_logs(records: DataFrame, period: Period) -> DataFrame:
         "raw",
         F.coalesce(~in_period, F.lit(False)).alias("is_outside"),
         F.when(F.coalesce(in_period, F.lit(True)), _log_reason()).alias("reason"),
+        *keep,
     )
 
 

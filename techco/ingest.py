@@ -113,9 +113,11 @@ def ingest(shop: Shop) -> Ingested:
 
 
 def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
-    records = LogReader(shop.storage, scratch).read(files)
-    judged = clean.judge_logs(records, shop.period)
-    judged = scratch.put(judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw"))))
+    def judge(records: DataFrame) -> DataFrame:
+        judged = clean.judge_logs(records, shop.period, keep=["part"])
+        return judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw")))
+
+    judged = LogReader(shop.storage, scratch).read(files, judge)
     counts = Counts("web_logs", judged.count())
     for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
         if is_outside:

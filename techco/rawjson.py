@@ -44,8 +44,17 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")  # NaN and Infinity, which Python would accept
 
 
-# Numbers stay the text they were written with, so that integers of any length are exact.
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant)
+class _Decoder(json.JSONDecoder):
+    """Numbers stay the text they were written with, so that integers of any length are exact."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_int=str, parse_float=str, parse_constant=_no_constant)
+
+    def __reduce__(self) -> tuple[type[_Decoder], tuple[()]]:
+        return _Decoder, ()  # its scanner cannot travel to another machine, and is made anew there
+
+
+_DECODER = _Decoder()
 
 
 def parse_line(text: str) -> RawRecord:

@@ -1,14 +1,13 @@
-"""Reads web logs: JSON text of any form and size into one row per record, nothing judged yet.
+"""Reads web logs: JSON text of any form and size into one row per record.
 
-The engine cuts the text itself, in parallel: JSON lines at line breaks, arrays at each `}`. That is exact for records
-of the ordinary kind, an object of plain values without braces in strings. A first pass finds out whether all are. What
-is not is read exactly by `techco.rawjson`, in one stream, and put aside as rows: the unusual lines of JSON lines, a
-whole file with an array.
+The engine cuts the text, in parallel: JSON lines at line breaks, arrays at each `}`. Both are parsed in batches by
+`techco.rawarrow`. For an array that is exact as long as each piece turns out to be a whole object: a brace in a string
+or a nested object leaves pieces that are not. Such a file is read again by `techco.rawjson`, exactly and in one stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import islice
@@ -16,37 +15,25 @@ from typing import TYPE_CHECKING
 
 from techco import rawjson, rawtext
 from techco.errors import RawFileError
+from techco.rawarrow import parse_records
 from techco.scratch import Scratch
 from techco.storage import LOGS_FOLDER, RawFile, Storage
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
-_VALUES_DDL = ", ".join(f"{name} STRING" for name in rawjson.FIELDS)
-RECORDS_DDL = f"raw STRING, is_object BOOLEAN, {_VALUES_DDL}"
+RECORDS_DDL = f"raw STRING, is_object BOOLEAN, {', '.join(f'{name} STRING' for name in rawjson.FIELDS)}"
+Judge = Callable[["DataFrame"], "DataFrame"]
+"""What is made of records before they are put aside; keeps the column `part`."""
 
-# One JSON object of plain values, the part that both the engine's cut and every engine's from_json read alike. Left out
-# on purpose: braces in strings, nested values, numbers of more than 15 digits (Sail reads them as floats) or with an
-# exponent, half a surrogate pair, the replacement character (which Spark puts in place of bytes that are not UTF-8).
+# What a piece of an array begins with, up to its `}`. An array's end has none.
 _BLANK = r"[ \t\r\n]*"
-_ESCAPE = (
-    r'\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CeE][0-9a-fA-F]{3}|[fF][0-9a-eA-E][0-9a-fA-F]{2}|[dD][0-7][0-9a-fA-F]{2}'
-    r"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))"
-)
-_PLAIN = r'[^"\\{}\x00-\x1f\x{FFFD}]*'
-_STRING = f'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*"'
-_FRACTION = (
-    r"-?(?:[1-9][0-9]{0,5}\.[0-9]{1,9}|0\.(?:0|0{0,2}[1-9][0-9]{0,8}))"  # what no engine writes with an exponent
-)
-_VALUE = rf"(?:{_STRING}|0|-?[1-9][0-9]{{0,14}}|{_FRACTION}|true|false|null)"
-_PAIR = f"{_BLANK}{_STRING}{_BLANK}:{_BLANK}{_VALUE}{_BLANK}"
-_OBJECT = rf"\{{{_PAIR}(?:,{_PAIR})*"
-_ORDINARY_LINE = rf"^\x{{FEFF}}?{_BLANK}{_OBJECT}\}}{_BLANK}\z"
-_ORDINARY_PIECE = rf"^(?:\x{{FEFF}}?{_BLANK}\[|{_BLANK},){_BLANK}{_OBJECT}\z"
-_START_OF_ARRAY = rf"^\x{{FEFF}}?{_BLANK}\["
-_END_OF_ARRAY = rf"^(?:\x{{FEFF}}?{_BLANK}\[)?{_BLANK}\]{_BLANK}\z"
+_FIRST = rf"^\x{{FEFF}}?{_BLANK}\[{_BLANK}\{{"
+_NEXT = rf"^{_BLANK},{_BLANK}\{{"
+_END = rf"^(?:\x{{FEFF}}?{_BLANK}\[)?{_BLANK}\]{_BLANK}\z"
 _BLANK_LINE = r"^\x{FEFF}?[ \t\r]*\z"
 _AROUND = " \t\r\n\ufeff"
+_REPLACED = "\ufffd"  # which Spark puts in place of bytes that are not UTF-8
 
 
 @dataclass(frozen=True)
@@ -56,15 +43,20 @@ class LogReader:
     storage: Storage
     scratch: Scratch
 
-    def read(self, files: list[RawFile]) -> DataFrame:
-        """Read all records of some files.
+    def read(self, files: list[RawFile], judge: Judge) -> DataFrame:
+        """Read all records of some files, and put aside what is made of them.
+
+        Parameters
+        ----------
+        judge
+            Gets one row per record, unsorted: `raw` string, its text; `is_object` boolean, whether it is a JSON object;
+            `log_id`, `timestamp`, `customer_id`, `product_id`, `action`, `quantity` string, as written, null where null
+            or absent; `part` string, to be kept.
 
         Returns
         -------
         DataFrame
-            One row per record, unsorted: `raw` string, its text; `is_object` boolean, whether it is a JSON object;
-            `log_id`, `timestamp`, `customer_id`, `product_id`, `action`, `quantity` string, as written, null where null
-            or absent.
+            What `judge` returns, without `part`.
 
         Raises
         ------
@@ -74,70 +66,71 @@ class LogReader:
         groups: dict[tuple[bool, bool], list[RawFile]] = {}
         for file in files:  # Sail does not read compressed and other files together
             groups.setdefault((is_array(self.storage, file), file.name.endswith(".gz")), []).append(file)
-        frames = [frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array)]
-        return reduce(lambda a, b: a.unionByName(b), frames) if frames else self._nothing()
+        frames = [
+            frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array, judge)
+        ]
+        return reduce(lambda a, b: a.unionByName(b), frames or [self._put([], judge)]).drop("part")
 
-    def _read_group(self, files: list[RawFile], is_array: bool) -> list[DataFrame]:
+    def _read_group(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
         """Read files together; if the engine cannot, say which of them is not text."""
         from pyspark.errors import PySparkException
 
         try:
-            return self._read_arrays(files) if is_array else self._read_lines(files)
+            return self._read_arrays(files, judge) if is_array else [self._read_lines(files, judge)]
         except PySparkException:
             for file in files:
                 rawtext.check_readable(self.storage, file)
             raise
 
-    def _read_arrays(self, files: list[RawFile]) -> list[DataFrame]:
-        """Files with one array each: together if all are ordinary, else halves, down to the one that is not."""
+    def _read_arrays(self, files: list[RawFile], judge: Judge) -> list[DataFrame]:
+        """Files with one array each: together if all pieces are objects, else halves, down to the file that is odd."""
         from pyspark.sql import functions as F
 
-        pieces = self._text(files, "}")
-        ends = F.col("value").rlike(_END_OF_ARRAY)
-        unusual, started, ended = pieces.agg(
-            F.count_if(~(F.col("value").rlike(_ORDINARY_PIECE) | ends)),
-            F.count_if(F.col("value").rlike(_START_OF_ARRAY)),
-            F.count_if(ends),
-        ).first() or (0, 0, 0)
-        if not unusual and started == len(files) and ended == len(files):
-            text = F.concat(_trim(F.col("value"), _AROUND + "[,"), F.lit("}"))
-            return [_parse(pieces.where(F.col("value").rlike(r"\{")), text)]
+        text = F.col("value")
+        begins = {"first": text.rlike(_FIRST), "next": text.rlike(_NEXT)}
+        part = F.coalesce(*(F.when(test, F.lit(name)) for name, test in begins.items()))
+        raw = F.concat(F.ltrim(text, F.lit(_AROUND + "[,")), F.lit("}"))
+        pieces = self._text(files, "}").select(
+            raw.alias("raw"), F.when(text.rlike(_END), "end").otherwise(part).alias("part")
+        )
+        whole = F.col("is_object") & ~F.contains("raw", F.lit(_REPLACED))
+        parsed = parse_records(pieces).withColumn("part", F.when(whole | (F.col("part") == "end"), F.col("part")))
+        judged = self.scratch.put(judge(parsed))
+        found = {row[0]: row[1] for row in judged.groupBy("part").count().collect()}
+        # An array without objects has no first one, and is read as quickly the other way.
+        if None not in found and found.get("first") == len(files) == found.get("end"):
+            return [judged.where("part <> 'end'")]
         if len(files) > 1:
             middle = len(files) // 2
-            return self._read_arrays(files[:middle]) + self._read_arrays(files[middle:])
-        return [self._put(self._parse_array(files[0]))]
+            return self._read_arrays(files[:middle], judge) + self._read_arrays(files[middle:], judge)
+        return [self._put(self._parse_array(files[0]), judge)]
 
-    def _read_lines(self, files: list[RawFile]) -> list[DataFrame]:
-        """Files of JSON lines; the lines that are not ordinary are parsed one by one."""
+    def _read_lines(self, files: list[RawFile], judge: Judge) -> DataFrame:
+        """Files of JSON lines, whatever is in them."""
         from pyspark.sql import functions as F
 
         lines = self._text(files, "\n").where(~F.col("value").rlike(_BLANK_LINE))
-        is_ordinary = F.col("value").rlike(_ORDINARY_LINE)
-        ordinary = _parse(lines.where(is_ordinary), _trim(F.col("value"), _AROUND))
-        if not (lines.agg(F.count_if(~is_ordinary)).first() or [0])[0]:
-            return [ordinary]
-        if any("\ufffd" in row.value for row in lines.where(F.contains("value", F.lit("\ufffd"))).limit(1).collect()):
+        part = F.when(F.contains("value", F.lit(_REPLACED)), "replaced").otherwise("line")
+        raw = F.trim(F.col("value"), F.lit(_AROUND))
+        judged = self.scratch.put(judge(parse_records(lines.select(raw.alias("raw"), part.alias("part")))))
+        if not judged.where("part = 'replaced'").isEmpty():
             for file in files:
                 rawtext.check_readable(self.storage, file)
-        unusual = self.scratch.put(lines.where(~is_ordinary))
-        return [ordinary, self._put(rawjson.parse_lines(row.value for row in unusual.toLocalIterator()))]
+        return judged
 
     def _parse_array(self, file: RawFile) -> Iterator[rawjson.RawRecord]:
         with rawtext.open_text(self.storage, file) as stream:
             yield from rawjson.parse_array(stream)
 
-    def _put(self, records: Iterable[rawjson.RawRecord]) -> DataFrame:
+    def _put(self, records: Iterable[rawjson.RawRecord], judge: Judge) -> DataFrame:
         rows: Iterator[dict[str, object]] = (
-            {"raw": r.raw, "is_object": r.values is not None, **(r.values or {})} for r in records
+            {"raw": r.raw, "is_object": r.values is not None, "part": "stream", **(r.values or {})} for r in records
         )
-        return self.scratch.put_rows(rows, RECORDS_DDL)
+        return self.scratch.put(judge(self.scratch.put_rows(rows, f"{RECORDS_DDL}, part STRING")))
 
     def _text(self, files: list[RawFile], separator: str) -> DataFrame:
         paths = [self.storage.engine_url(file.name) for file in files]
         return self.scratch.spark.read.option("lineSep", separator).text(paths).select("value")
-
-    def _nothing(self) -> DataFrame:
-        return self.scratch.put_rows([], RECORDS_DDL)
 
 
 def is_array(storage: Storage, file: RawFile) -> bool:
@@ -174,18 +167,3 @@ def first_records(storage: Storage, file: RawFile, count: int) -> list[rawjson.R
         else:
             records = rawjson.parse_lines(iter(partial(stream.readline, rawjson.MAX_RECORD_CHARS), ""))
         return list(islice(records, count))
-
-
-def _parse(pieces: DataFrame, text: Column) -> DataFrame:
-    """Parse ordinary objects: columns as in `LogReader.read`."""
-    from pyspark.sql import functions as F
-
-    parsed = pieces.select(text.alias("raw"), F.lit(True).alias("is_object"), F.from_json(text, _VALUES_DDL).alias("v"))
-    return parsed.select("raw", "is_object", *(F.col(f"v.{name}").alias(name) for name in rawjson.FIELDS))
-
-
-def _trim(text: Column, characters: str) -> Column:
-    """Without some characters at both ends; a quarter of the cost of a regular expression."""
-    from pyspark.sql import functions as F
-
-    return F.trim(text, F.lit(characters))

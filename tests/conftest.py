@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -52,7 +53,10 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSess
 
     port, log = free_port(), tmp_path_factory.mktemp("spark") / "server.log"
     with log.open("wb") as output:
-        server = subprocess.Popen(_server_command(port), stdout=output, stderr=output, start_new_session=True)
+        environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}  # its workers, else whatever `python3` is
+        server = subprocess.Popen(
+            _server_command(port), stdout=output, stderr=output, start_new_session=True, env=environment
+        )
     try:
         _wait_for(port, server, log)
         yield engine.configure(SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create())

@@ -271,9 +271,9 @@ def test_a_raw_file_that_changes_while_it_is_read_is_refused(
     write_shop(shop.storage, before)
     path, real = shop.storage.path("web_logs.json"), clean.judge_logs
 
-    def change(*args: Any) -> Any:
+    def change(*args: Any, **options: Any) -> Any:
         path.unlink() if later is None else path.write_text(before + later)
-        return real(*args)
+        return real(*args, **options)
 
     monkeypatch.setattr(clean, "judge_logs", change)
     with pytest.raises(RawFileError, match=r"web_logs\.json"):

@@ -16,8 +16,6 @@ from deltalake.transaction import AddAction
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from techco import rawlogs
-
 
 def test_sail_reads_a_missing_path_as_empty(sail: SparkSession, tmp_path: Path) -> None:
     assert sail.read.text(str(tmp_path / "missing.json")).count() == 0
@@ -58,25 +56,6 @@ def test_apache_spark_reads_text_after_an_object_and_single_quotes(apache_spark:
     for text in ('{"a": 1} x', "{'a': 1}"):
         row = apache_spark.createDataFrame([(text,)], "t STRING").select(F.from_json("t", "a STRING").a).collect()[0]
         assert row[0] == "1"
-
-
-def test_ordinary_objects_are_parsed_alike(spark: SparkSession) -> None:
-    texts = [
-        '{"log_id": 1, "action": "é \\u00e9 \\n \\" \\ud83d\\ude00", "quantity": null}',
-        '{"log_id": 2.0, "customer_id": true, "extra": -1.5, "quantity": 123456789012345}',
-        '{"log_id": 3, "log_id": 4, "timestamp": "", "product_id": "7"}',
-    ]
-    frame = spark.createDataFrame([(text,) for text in texts], "value STRING").where(
-        F.col("value").rlike(rawlogs._ORDINARY_LINE)
-    )
-    rows = rawlogs._parse(frame, F.col("value")).collect()
-    assert [(row.log_id, row.action, row.quantity) for row in rows] == [
-        ("1", 'é é \n " 😀', None), ("2.0", None, "123456789012345"), ("4", None, None),
-    ]  # fmt: skip
-    assert [(row.customer_id, row.timestamp, row.product_id) for row in rows[1:]] == [
-        ("true", None, None),
-        (None, "", "7"),
-    ]
 
 
 @pytest.mark.parametrize(("retries", "files"), [(0, 1), (None, 2)])
