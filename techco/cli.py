@@ -28,6 +28,7 @@ from techco.options import (
     Prefix,
     Publish,
     PublishTo,
+    Refresh,
     Secret,
     Storage,
     Target,
@@ -35,6 +36,7 @@ from techco.options import (
     chosen_period,
     chosen_pii,
     chosen_storage,
+    sample_spec,
 )
 from techco.period import Period, parse_day
 from techco.scrub import without_credentials
@@ -52,7 +54,6 @@ from techco.terminal import (
 
 if TYPE_CHECKING:
     from techco.access import Access
-    from techco.generate import SampleSpec
     from techco.run import RunRequest
     from techco.settings import Settings
 
@@ -124,8 +125,8 @@ def _techco(
 
     Start with [bold]techco run[/bold]: a report of the sample shop.
 
-    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, TECHCO_PII, and for a
-    storage account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
+    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, TECHCO_PII,
+    TECHCO_REFRESH, and for a storage account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
     """
 
 
@@ -160,6 +161,7 @@ def run(
     out: Out = None,
     json: Json = False,
     pii: Pii = None,
+    refresh: Refresh = False,
     progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")] = True,
     publish: Publish = False,
     publish_to: PublishTo = None,
@@ -186,7 +188,8 @@ def run(
         steps,
         out,
     )
-    request = replace(request, pii=chosen_pii(settings, pii), publish=publish, publish_to=publish_to)
+    anew = refresh or settings.refresh
+    request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
     from techco.progress import shown_on
     from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps
@@ -235,7 +238,7 @@ def generate(
     from techco.generate import generate as generate_shop
 
     period = Period(parse_day(start, "--from"), parse_day(end, "--to"))
-    expected = generate_shop(directory, _spec(customers, products, logs, seed, period, form, messy))
+    expected = generate_shop(directory, sample_spec(customers, products, logs, seed, period, form, messy))
     if json:
         print_json(expected.to_json())
     else:
@@ -382,19 +385,4 @@ def _request(
         out=out or settings.out,
         templates=settings.templates,
         access=access,
-    )
-
-
-def _spec(customers: int, products: int, logs: int, seed: int, period: Period, form: str, messy: bool) -> SampleSpec:
-    from techco.generate import SampleSpec
-
-    return SampleSpec(
-        customers=customers,
-        products=products,
-        logs=logs,
-        seed=seed,
-        start_date=period.first,
-        end_date=period.last,
-        form=form,  # type: ignore[arg-type]  # SampleSpec refuses what it does not know
-        messy=messy,
     )

@@ -110,7 +110,9 @@ class Folder(Storage):
     def _describe(self, path: Path) -> RawFile:
         stat = path.stat()
         modified = datetime.fromtimestamp(stat.st_mtime, UTC).replace(microsecond=0)
-        return RawFile(path.relative_to(self.url).as_posix(), stat.st_size, modified)
+        # A copy may keep the time of its content, but nothing keeps that of the last change of any kind.
+        stamp = f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+        return RawFile(path.relative_to(self.url).as_posix(), stat.st_size, modified, stamp=stamp)
 
 
 def open_folder(path: Path, is_sample: bool = False) -> Folder:

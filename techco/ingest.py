@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from techco import clean
 from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS
-from techco.display import Column, Figures, Table
+from techco.display import Column, Figures, Table, Value
 from techco.errors import RawFileError, TableError
 from techco.privacy import Pii, mask_record
 from techco.rawcsv import read_csv
 from techco.rawlogs import LogReader
 from techco.reasons import CustomerReason, LogReason, ProductReason
+from techco.receipts import Receipt, fingerprint, made_by
 from techco.scratch import Scratch
 from techco.shop import Shop
 from techco.storage import CUSTOMERS as CUSTOMER_FILE
 from techco.storage import PRODUCTS as PRODUCT_FILE
 from techco.storage import RawFile
+from techco.tables import DataFile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+_BY_DAY = ("web_logs", "quarantine")
 _EXAMPLES = 3
 _EXAMPLE_CHARS = 200
 
@@ -65,6 +70,7 @@ class Ingested:
     """What an ingest read, for the notebook to show."""
 
     raw_files: Table
+    made_by: Figures
     records: Figures
     by_source: Table
     reasons: Table
@@ -72,7 +78,7 @@ class Ingested:
 
 
 def ingest(shop: Shop) -> Ingested:
-    """Read the raw files and replace the period in the tables.
+    """Read the raw files and replace the period in the tables, unless an ingest of the same files has left them so.
 
     All raw files are read and judged before the first table changes, so a file that cannot be read leaves them all as
     they were.
@@ -82,10 +88,13 @@ def ingest(shop: Shop) -> Ingested:
     RawFileError
         When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column.
     """
-    shop.storage.check_writable()
     storage = shop.storage
+    storage.check_writable()
     customer_file, product_file = storage.raw_file(CUSTOMER_FILE), storage.raw_file(PRODUCT_FILE)
     log_files = storage.log_files(shop.period)
+    files = [*log_files, customer_file, product_file]
+    if not shop.refresh and (unchanged := _unchanged(shop, files)):
+        return unchanged
     with Scratch(shop.spark) as scratch:
         logs = _judge_logs(shop, log_files, scratch)
         customers = _judge_snapshot(
@@ -101,15 +110,69 @@ def ingest(shop: Shop) -> Ingested:
             scratch,
         )
         sources = [logs, customers, products]
+        counts = [source.counts for source in sources]
         refused = scratch.put(_refused(sources, shop.run_id))
-        storage.check_unchanged([*log_files, customer_file, product_file])
-        shop.tables.replace_all("customers", customers.accepted, shop.run_id)
-        shop.tables.replace_all("products", products.accepted, shop.run_id)
-        shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
-        shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
-        _check_sums(shop, sources, refused)
+        read = storage.check_unchanged(files)
+        _replace_snapshot(shop, "customers", read[-2], customers.accepted)
+        _replace_snapshot(shop, "products", read[-1], products.accepted)
+        accepted = shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
+        kept = shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
+        _check_sums(shop, counts, refused)
+        if fingerprint(read) == fingerprint(files):
+            _note(shop, files, counts, accepted, kept)
         shop.make_views()
-        return _ingested([*log_files, customer_file, product_file], sources, refused, shop.pii)
+        return _ingested(files, counts, refused, shop.pii, made_by(shop.run_id, reused=False))
+
+
+def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
+    """What an earlier ingest of the period has read, if it was of the same files and the tables are as it left them."""
+    notes = _receipt(shop, files).check(shop.storage, {name: shop.data_files(name) for name in _BY_DAY})
+    if notes is None:
+        return None
+    for name, file in (("customers", files[-2]), ("products", files[-1])):
+        receipt = Receipt(name, fingerprint([file]), shop.engine)
+        if receipt.check(shop.storage, {name: shop.data_files(name)}) is None:
+            return None
+    # The rows without a day are those of the last ingest of any period.
+    undated = [path for path, day in shop.tables.data_files("quarantine").items() if day is None]
+    if (undated or notes["undated"]) and _undated(shop, files).check(shop.storage, {"quarantine": undated}) is None:
+        return None
+    counts = [Counts(**count) for count in notes["counts"]]
+    day = F.col("event_date")
+    of_period = day.isNull() | day.between(F.lit(shop.period.first), F.lit(shop.period.last))
+    refused = shop.tables.read("quarantine").where(of_period)
+    with suppress(TableError, PySparkException):  # data files may have been deleted by hand
+        _check_sums(shop, counts, refused)
+        shop.make_views()
+        return _ingested(files, counts, refused, shop.pii, made_by(notes["run_id"], reused=True))
+    return None
+
+
+def _note(
+    shop: Shop, files: list[RawFile], counts: list[Counts], accepted: list[DataFile], kept: list[DataFile]
+) -> None:
+    """Leave receipts, by which a later ingest of the same files sees that nothing is to be done."""
+    undated = [file.path for file in kept if file.day is None]
+    dated = {"web_logs": [file.path for file in accepted], "quarantine": [f.path for f in kept if f.day is not None]}
+    notes = {"run_id": shop.run_id, "counts": [asdict(count) for count in counts], "undated": len(undated)}
+    _receipt(shop, files).write(shop.storage, dated, notes)
+    _undated(shop, files).write(shop.storage, {"quarantine": undated}, {})
+
+
+def _replace_snapshot(shop: Shop, name: str, file: RawFile, frame: DataFrame) -> None:
+    """Replace a table that has no days, unless it was made from the same file: what was made from it stays as it is."""
+    receipt = Receipt(name, fingerprint([file]), shop.engine)
+    if shop.refresh or receipt.check(shop.storage, {name: shop.data_files(name)}) is None:
+        made = shop.tables.replace_all(name, frame, shop.run_id)
+        receipt.write(shop.storage, {name: [file.path for file in made]}, {})
+
+
+def _receipt(shop: Shop, files: list[RawFile]) -> Receipt:
+    return Receipt(f"ingest-{shop.period.first}_{shop.period.last}", fingerprint(files), shop.engine)
+
+
+def _undated(shop: Shop, files: list[RawFile]) -> Receipt:
+    return Receipt("undated", fingerprint(files), shop.engine)
 
 
 def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
@@ -182,17 +245,15 @@ def _refused(sources: list[Judged], run_id: str) -> DataFrame:
     return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.schema.names)
 
 
-def _check_sums(shop: Shop, sources: list[Judged], refused: DataFrame) -> None:
+def _check_sums(shop: Shop, counts: list[Counts], refused: DataFrame) -> None:
     """Count again, in what was put aside and in the tables: nothing may be lost or doubled on the way."""
-    for source in sources:
-        if not source.counts.add_up:
-            raise TableError(
-                f"The records of {source.counts.source} do not add up: {source.counts}. Please report this."
-            )
-    quarantined = sum(source.counts.quarantined for source in sources)
+    for one in counts:
+        if not one.add_up:
+            raise TableError(f"The records of {one.source} do not add up: {one}. Please report this.")
+    quarantined = sum(one.quarantined for one in counts)
     if (rows := refused.count()) != quarantined:
         raise TableError(f"{quarantined:,} records were refused, but {rows:,} kept for quarantine. Please report this.")
-    expected = {source.counts.source: source.counts.accepted for source in sources}
+    expected = {one.source: one.accepted for one in counts}
     # Rows without a day belong to no period: a run of another one may have replaced them at this moment.
     expected["quarantine"] = refused.where("event_date IS NOT NULL").count()
     for table, count in expected.items():
@@ -203,14 +264,16 @@ def _check_sums(shop: Shop, sources: list[Judged], refused: DataFrame) -> None:
             )
 
 
-def _ingested(files: list[RawFile], sources: list[Judged], refused: DataFrame, pii: Pii) -> Ingested:
-    counts = [source.counts for source in sources]
+def _ingested(
+    files: list[RawFile], counts: list[Counts], refused: DataFrame, pii: Pii, origin: dict[str, Value]
+) -> Ingested:
     logs = counts[0]
     parts = ("read", "accepted", "duplicates", "quarantined", "outside_period")
     by_source = [[c.source, *(getattr(c, part) for part in parts)] for c in counts]
     reasons = [[c.source, str(reason), n] for c in counts for reason, n in sorted(c.reasons.items())]
     return Ingested(
         _raw_files(files),
+        Figures("ingest_made_by", origin, "Tables"),
         Figures("records", {part: getattr(logs, part) for part in parts}, "Web logs"),
         Table.of("records_by_source", _columns("source", *(f"{p}:integer" for p in parts)), by_source, "Records"),
         Table.of(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from techco import ingest
 from techco.contract import FULL_DATA, PRODUCT_SALES
-from techco.display import Figures
+from techco.display import Figures, Value
 from techco.errors import TableError
+from techco.receipts import Receipt, made_by
 from techco.shop import Shop
 from techco.tables import count_per_day
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_MADE = ("full_data", "product_sales")
 
 
 def full_data(web_logs: DataFrame, customers: DataFrame, products: DataFrame) -> DataFrame:
@@ -61,7 +66,7 @@ def product_sales(full_data: DataFrame) -> DataFrame:
 
 
 def join(shop: Shop) -> Figures:
-    """Replace the period in full_data and product_sales, from what is in the storage.
+    """Replace the period in full_data and product_sales, from what is in the storage, unless it was made of just that.
 
     Raises
     ------
@@ -69,13 +74,33 @@ def join(shop: Shop) -> Figures:
         When web_logs, customers or products are not there yet, or the result has not each log exactly once.
     """
     prepare(shop)
+    receipt = _receipt(shop)
+    notes = None if shop.refresh else receipt.check(shop.storage, {name: shop.data_files(name) for name in _MADE})
+    if notes is None:
+        return _join(shop, receipt)
+    shop.make_views()
+    with suppress(TableError, PySparkException):  # data files may have been deleted by hand
+        return _joined(shop, shop.web_logs.count(), made_by(notes["run_id"], reused=True))
+    return _join(shop, receipt)
+
+
+def _join(shop: Shop, receipt: Receipt) -> Figures:
     logs = shop.web_logs
     logs_per_day = count_per_day(logs)
     joined = full_data(logs, shop.customers, shop.products)
-    shop.tables.replace_period("full_data", joined, shop.period, shop.run_id, logs_per_day)
-    shop.tables.replace_period("product_sales", product_sales(shop.full_data), shop.period, shop.run_id)
+    made = shop.tables.replace_period("full_data", joined, shop.period, shop.run_id, logs_per_day)
+    sums = shop.tables.replace_period("product_sales", product_sales(shop.full_data), shop.period, shop.run_id)
+    if _receipt(shop) == receipt:  # else what was read is not what the receipt names
+        files = zip(_MADE, (made, sums), strict=True)
+        paths = {name: [file.path for file in parts] for name, parts in files}
+        receipt.write(shop.storage, paths, {"run_id": shop.run_id})
     shop.make_views()
-    return _joined(shop, sum(logs_per_day.values()))
+    return _joined(shop, sum(logs_per_day.values()), made_by(shop.run_id, reused=False))
+
+
+def _receipt(shop: Shop) -> Receipt:
+    sources = {name: shop.data_files(name) for name in ("web_logs", "customers", "products")}
+    return Receipt(f"join-{shop.period.first}_{shop.period.last}", sources, shop.engine)
 
 
 def prepare(shop: Shop) -> None:
@@ -84,7 +109,7 @@ def prepare(shop: Shop) -> None:
         ingest.ingest(shop)
 
 
-def _joined(shop: Shop, expected: int) -> Figures:
+def _joined(shop: Shop, expected: int, origin: dict[str, Value]) -> Figures:
     from decimal import Decimal
 
     row = shop.full_data.agg(F.count("*"), F.count_if(F.col("action") == "purchase"), F.sum("sales")).collect()[0]
@@ -94,4 +119,5 @@ def _joined(shop: Shop, expected: int) -> Figures:
             "period at this moment, run again; else report this."
         )
     total = row[2] if row[2] is not None else Decimal("0.00")
-    return Figures("joined", {"logs": row[0], "purchases": row[1], "total_sales": f"{total:f}"}, "Joined")
+    values = {"logs": row[0], "purchases": row[1], "total_sales": f"{total:f}"}
+    return Figures("joined", {**values, **origin}, "Joined")

@@ -14,6 +14,7 @@ from techco.storage import SAMPLE
 
 if TYPE_CHECKING:
     from techco.access import Access
+    from techco.generate import SampleSpec
     from techco.privacy import Pii as PiiValue
     from techco.settings import Settings
 
@@ -68,6 +69,9 @@ Pii = Annotated[
         help="Hide e-mail addresses, telephone numbers and names of customers in the report, or show them.",
         show_default="mask",
     ),
+]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Ingest and join again even if nothing has changed since an earlier run.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
@@ -126,3 +130,21 @@ def chosen_access(settings: Settings, key_vault: str | None, secret: str | None,
     elif secret is not None:
         key_vault = key_vault or settings.key_vault
     return Access(key_vault or "", secret or "", settings.endpoint if endpoint is None else endpoint)
+
+
+def sample_spec(
+    customers: int, products: int, logs: int, seed: int, period: Period, form: str, messy: bool
+) -> SampleSpec:
+    """The sample shop of the options."""
+    from techco.generate import SampleSpec
+
+    return SampleSpec(
+        customers=customers,
+        products=products,
+        logs=logs,
+        seed=seed,
+        start_date=period.first,
+        end_date=period.last,
+        form=form,  # type: ignore[arg-type]  # SampleSpec refuses what it does not know
+        messy=messy,
+    )

@@ -66,6 +66,8 @@ class RunRequest:
         How a storage account is reached.
     pii
         Whether the report hides personal data or shows it.
+    refresh
+        Whether to ingest and join also what has not changed since an earlier run.
     publish
         Whether to publish the report, also that of a failed run.
     publish_to
@@ -85,6 +87,7 @@ class RunRequest:
     templates: Path | None = None
     access: Access = field(default_factory=Access)
     pii: Pii = "mask"
+    refresh: bool = False
     publish: bool = False
     publish_to: str | None = None
 
@@ -112,6 +115,7 @@ class RunRequest:
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
         words += ["--pii", self.pii] if self.pii != "mask" else []
+        words += ["--refresh"] if self.refresh else []
         words += ["--publish"] if self.publish else []
         return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
 
@@ -249,7 +253,7 @@ def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord
 
 def _execute_steps(request: RunRequest, storage: Storage, record: RunRecord, run_dir: Path, progress: Progress) -> None:
     templates = [request.template(step.name) for step in record.steps]
-    with Kernels(templates, variables(request.access, request.pii), storage.libraries) as kernels:
+    with Kernels(templates, variables(request.access, request.pii, request.refresh), storage.libraries) as kernels:
         for step in record.steps:
             step.status = "running"
             record.save(run_dir / RECORD)

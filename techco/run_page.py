@@ -66,7 +66,7 @@ def run_page(record: RunRecord, shown: Collection) -> str:
         quality=quality,
         steps=[_step(step.name, record) for step in record.steps],
         command=command(record),
-        facts=_facts(record),
+        facts=_facts(record, shown),
         tables=_provenance_tables(record, shown),
     )
 
@@ -285,13 +285,14 @@ def _step(name: str, record: RunRecord) -> dict[str, str]:
     }
 
 
-def _facts(record: RunRecord) -> list[dict[str, str]]:
+def _facts(record: RunRecord, shown: Collection) -> list[dict[str, str]]:
     facts = {
         "Period": f"{record.start_date} to {record.end_date}",
         "Storage": record.storage,
         "Engine": record.engine,
         "Run": record.run_id,
         "Personal data": "hidden" if record.pii == "mask" else "shown",
+        "Reused": _reused(shown),
         "Started": moment(record.started, zone=True),
     }
     for name, value in record.provenance.items():
@@ -300,6 +301,13 @@ def _facts(record: RunRecord) -> list[dict[str, str]]:
         said = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
         facts[_SPELLINGS.get(name, Column(name).label)] = said
     return [{"label": label, "value": value} for label, value in facts.items() if value]
+
+
+def _reused(shown: Collection) -> str:
+    """Which steps did not do their work again; empty if all did."""
+    made = {"ingest": shown.figures("ingest_made_by"), "join": shown.figures("joined")}
+    runs = [f"{step} of {values['made_by_run']}" for step, values in made.items() if values.get("reused") == "yes"]
+    return f"{listed(runs)}: nothing that they depend on has changed" if runs else ""
 
 
 def _provenance_tables(record: RunRecord, shown: Collection) -> list[Any]:

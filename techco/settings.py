@@ -11,6 +11,7 @@ from techco.access import Access
 from techco.errors import ParameterError
 from techco.privacy import VARIABLE as PII
 from techco.privacy import Pii
+from techco.receipts import VARIABLE as REFRESH
 
 PREFIX = "TECHCO_"
 
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
         Folder with the user's own `ingest.ipynb`, `join.ipynb` and `analysis.ipynb`; None takes the package's.
     pii
         As `--pii`.
+    refresh
+        As `--refresh`.
     key_vault, secret, endpoint
         How a storage account is reached, as `--key-vault`, `--secret` and `--endpoint`; see `Access`.
     """
@@ -41,6 +44,7 @@ class Settings(BaseSettings):
     out: Path = Path()
     templates: Path | None = None
     pii: Pii = "mask"
+    refresh: bool = False
     key_vault: str = ""
     secret: str = ""
     endpoint: str = ""
@@ -94,7 +98,7 @@ def load_access() -> Access:
     return Access(settings.key_vault, settings.secret, settings.endpoint)
 
 
-def variables(access: Access, pii: Pii = "mask") -> dict[str, str]:
-    """The environment variables by which another process has the same access, and shows as much of people."""
+def variables(access: Access, pii: Pii = "mask", refresh: bool = False) -> dict[str, str]:
+    """The environment variables by which another process has the same access and settings."""
     values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
-    return {PII: pii, **{f"{PREFIX}{name}": value for name, value in values.items()}}
+    return {PII: pii, REFRESH: str(int(refresh)), **{f"{PREFIX}{name}": value for name, value in values.items()}}

@@ -14,6 +14,7 @@ from techco.errors import TableError
 from techco.period import Period
 from techco.places import open_storage
 from techco.privacy import Pii, chosen_pii
+from techco.receipts import chosen_refresh
 from techco.storage import Storage
 from techco.tables import Tables
 
@@ -29,7 +30,7 @@ class Shop:
 
     The tables by day show the days of the period only. Each is also a temporary view of the same name, as long as the
     table exists: `shop.spark.sql("SELECT count(*) FROM full_data")`. `pii` says whether what the steps show hides
-    personal data; the tables hold it either way.
+    personal data; the tables hold it either way. With `refresh` steps do their work even if nothing has changed.
     """
 
     storage: Storage
@@ -37,6 +38,8 @@ class Shop:
     spark: SparkSession
     run_id: str
     pii: Pii = "mask"
+    engine: str = "sail"
+    refresh: bool = False
 
     @property
     def tables(self) -> Tables:
@@ -52,6 +55,12 @@ class Shop:
             When it is not there yet; says which step makes it.
         """
         return self.tables.read_period(name, self.period) if TABLES[name].by_day else self.tables.read(name)
+
+    def data_files(self, name: str) -> list[str]:
+        """The data files of one table, of those by day the period's; none if it is not there yet."""
+        files = self.tables.data_files(name)
+        by_day = TABLES[name].by_day
+        return sorted(path for path, day in files.items() if not by_day or (day is not None and day in self.period))
 
     @property
     def customers(self) -> DataFrame:
@@ -112,6 +121,7 @@ def open_shop(
     run_id: str = "",
     access: Access | None = None,
     pii: Pii | None = None,
+    refresh: bool | None = None,
 ) -> Shop:
     """Open a shop for a period.
 
@@ -132,6 +142,8 @@ def open_shop(
         now: after an hour with an identity, open the shop again.
     pii
         `mask` to hide personal data in what the steps show, or `show`; None takes it from the settings.
+    refresh
+        Whether steps do their work even if nothing has changed since they last did; None takes it from the settings.
 
     Raises
     ------
@@ -145,6 +157,7 @@ def open_shop(
     days = period if isinstance(period, Period) else Period.parse(period)
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
     place = open_storage(storage, access)
-    shop = Shop(place, days, session(engine, place), run_id, shown)
+    anew = chosen_refresh(refresh)
+    shop = Shop(place, days, session(engine, place), run_id, shown, engine, anew)
     shop.make_views()
     return shop

@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import BinaryIO
 
@@ -32,13 +32,20 @@ _DATE_FOLDER = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/")
 class RawFile:
     """One raw file: `name` relative to the storage with `/`, `size` in bytes, `modified` in UTC.
 
-    `etag` changes whenever the content does; empty in a folder, which has none.
+    `etag` changes whenever the content does; empty in a folder, which has none. `stamp` is what a folder has instead:
+    the times of the last change of content and of anything else, to the nanosecond.
     """
 
     name: str
     size: int
     modified: datetime
     etag: str = ""
+    stamp: str = field(default="", compare=False)
+
+    @property
+    def mark(self) -> str:
+        """What changes whenever the content does; empty if nothing is known that does."""
+        return self.etag or self.stamp
 
     @property
     def day(self) -> date | None:
@@ -192,17 +199,26 @@ class Storage(ABC):
             )
         return [file for file in files if file.size and (file.day is None or file.day in period)]
 
-    def check_unchanged(self, files: Iterable[RawFile]) -> None:
+    def check_unchanged(self, files: Iterable[RawFile]) -> list[RawFile]:
         """Refuse files that are not as they were when they were listed: what was read of them may be a mixture.
+
+        Returns
+        -------
+        list[RawFile]
+            The files as they are now: same size and time, but in a folder perhaps another `mark`.
 
         Raises
         ------
         RawFileError
             Names the file.
         """
+        found = []
         for file in files:
-            if self.find(file.name) != file:
+            now = self.find(file.name)
+            if now != file:
                 raise RawFileError(f"{file.name} changed while it was read. Run again when it is complete.")
+            found.append(now)
+        return found
 
     def _check_log_name(self, name: str) -> None:
         if not name.lower().endswith(_LOG_SUFFIXES):

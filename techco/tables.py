@@ -93,8 +93,17 @@ class Tables:
         """Read the days of a period, both ends included, from a table by day."""
         return self.read(name).where(_between(period.first, period.last))
 
-    def replace_all(self, name: str, frame: DataFrame, run_id: str) -> None:
-        """Replace the whole content of a table that is not kept by day.
+    def data_files(self, name: str) -> dict[str, date | None]:
+        """The data files that a table consists of now, and the day of each; none if the table is not there."""
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return {path: day for path, day, _ in _active(self._open(name))}
+        except TableNotFoundError:
+            return {}
+
+    def replace_all(self, name: str, frame: DataFrame, run_id: str) -> list[DataFile]:
+        """Replace the whole content of a table that is not kept by day; returns what it consists of then.
 
         Raises
         ------
@@ -103,7 +112,7 @@ class Tables:
         CommitRefused
             When other writers won every retry.
         """
-        self._replace(TABLES[name], frame, run_id, chunks=[None], allowed=lambda day: day is None)
+        return self._replace(TABLES[name], frame, run_id, chunks=[None], allowed=lambda day: day is None)
 
     def replace_period(
         self,
@@ -112,8 +121,8 @@ class Tables:
         period: Period,
         run_id: str,
         rows_per_day: Mapping[date | None, int] | None = None,
-    ) -> None:
-        """Replace the days of a period, and nothing else, in one commit.
+    ) -> list[DataFile]:
+        """Replace the days of a period, and nothing else, in one commit; returns the files that hold the rows.
 
         Parameters
         ----------
@@ -139,7 +148,9 @@ class Tables:
         if rows_per_day is None:
             rows_per_day = count_per_day(frame)
         chunks = list(_chunks(rows_per_day, ROWS_PER_CHUNK))
-        self._replace(table, frame, run_id, chunks, lambda day: day in period if day is not None else table.undated)
+        return self._replace(
+            table, frame, run_id, chunks, lambda day: day in period if day is not None else table.undated
+        )
 
     def _replace(
         self,
@@ -148,7 +159,7 @@ class Tables:
         run_id: str,
         chunks: list[str | None],
         allowed: Callable[[date | None], bool],
-    ) -> None:
+    ) -> list[DataFile]:
         _check_columns(frame.schema, table)
         self._create(table)
         batch = uuid.uuid4().hex
@@ -171,6 +182,7 @@ class Tables:
         except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
             self.storage.remove(folder)
             raise
+        return files
 
     def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
         from pyspark.sql import functions as F
@@ -354,13 +366,19 @@ def _addition(file: DataFile, table: TableContract) -> AddAction:
 def _removals(
     current: DeltaTable, table: TableContract, replaced: Callable[[date | None], bool]
 ) -> Iterator[RemoveAction]:
-    import pyarrow as pa
     from deltalake.transaction import RemoveAction
 
-    for file in pa.table(current.get_add_actions(flatten=True)).to_pylist():
-        day = file.get(f"partition.{PARTITION}")
+    for path, day, size in _active(current):
         if replaced(day):
-            yield RemoveAction(file["path"], True, int(time.time() * 1000), file["size_bytes"], _partition(day, table))
+            yield RemoveAction(path, True, int(time.time() * 1000), size, _partition(day, table))
+
+
+def _active(table: DeltaTable) -> Iterator[tuple[str, date | None, int]]:
+    """Path, day and size of each data file of a table."""
+    import pyarrow as pa
+
+    for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        yield file["path"], file.get(f"partition.{PARTITION}"), file["size_bytes"]
 
 
 def _partition(day: date | None, table: TableContract) -> dict[str, str | None]:

@@ -198,7 +198,7 @@ def test_a_folder_of_logs_of_every_form_and_name_is_read(container: Container) -
     put(container, "web_logs/date=2023-08-04", b"", metadata={"hdi_isfolder": "true"})  # as with folders of their own
     spark = open_session(container)
     with Scratch(spark) as scratch:
-        rows = LogReader(container, scratch).read(container.log_files(AUGUST)).collect()
+        rows = LogReader(container, scratch).read(container.log_files(AUGUST), lambda records: records).collect()
     assert sorted(row.log_id for row in rows) == ["1", "2", "3", "4"]
 
 

@@ -96,3 +96,18 @@ def test_personal_data_are_in_the_tables_and_in_the_report_only_if_asked_for(tmp
     assert shop.quarantine.count() == 0  # it has no day, so belongs to no period
     assert shop.tables.read("quarantine").collect()[0].raw == broken.strip()
     assert shop.customers.where("customer_id = 1").collect()[0].last_name == "Leeworth"
+
+
+def test_a_second_run_of_an_unchanged_period_reuses_the_first_and_says_so(tmp_path: Path, keep: Keep) -> None:
+    techco(tmp_path, "generate", "shop", "--logs", "500", "--customers", "50", "--messy", "--format", "folder")
+    storage, variables = keep(tmp_path / "shop")
+    command = ("run", "--storage", storage, "--period", "2023-08")
+    first = techco(tmp_path, *command, **variables)
+    again = techco(tmp_path, *command, **variables)
+    anew = techco(tmp_path, *command, "--refresh", **variables)
+    reused = f"ingest of {first['run_id']} and join of {first['run_id']}: nothing that they depend on has changed"
+    for run, says_so in ((first, False), (again, True), (anew, False)):
+        assert (reused in Path(run["report"]).read_text(encoding="utf-8")) is says_so
+        assert {**run["metrics"], "tables": None} == {**first["metrics"], "tables": None}
+        for name in TABLES:
+            assert written(run["metrics"]["tables"][name]) == written(first["metrics"]["tables"][name])

@@ -80,7 +80,7 @@ def test_a_join_replaces_its_period_and_keeps_the_prices_of_others(shop: Shop) -
 def test_a_join_of_an_empty_period_leaves_empty_tables(shop: Shop) -> None:
     write_shop(shop.storage, [])
     ingest(shop)
-    assert join(shop).values == {"logs": 0, "purchases": 0, "total_sales": "0.00"}
+    assert list(join(shop).values.items())[:3] == [("logs", 0), ("purchases", 0), ("total_sales", "0.00")]
     assert shop.full_data.count() == shop.product_sales.count() == 0
 
 
