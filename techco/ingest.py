@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _BY_DAY = ("web_logs", "quarantine")
+_KEYS_AT_ONCE = 4_000_000
 _EXAMPLES = 3
 _EXAMPLE_CHARS = 200
 
@@ -212,7 +213,7 @@ def _without_duplicates(
     """Apply the rule for duplicates to the good rows; only rows whose key repeats are compared."""
     good = judged.where(F.col("reason").isNull())
     refused = judged.where(F.col("reason").isNotNull())
-    repeated = scratch.put(good.groupBy(key).count().where("count > 1").select(key))
+    repeated = _repeated(good, key, counts.read, scratch)
     if repeated.isEmpty():
         counts.accepted = good.count()
         return Judged(counts, good.select(names), refused)
@@ -227,6 +228,16 @@ def _without_duplicates(
         counts.reasons[conflict] = lost
     counts.accepted = unique.count() + kept.count()
     return Judged(counts, unique.unionByName(kept), refused.unionByName(losers))
+
+
+def _repeated(good: DataFrame, key: str, rows: int, scratch: Scratch) -> DataFrame:
+    """The keys of more than one row, found share by share: an engine holds all different keys of a query at once."""
+    shares = -(-rows // _KEYS_AT_ONCE) or 1
+    found = []
+    for share in range(shares):
+        part = good.where(F.pmod(F.col(key), F.lit(shares)) == share) if shares > 1 else good
+        found.append(scratch.put(part.groupBy(key).count().where("count > 1").select(key)))
+    return reduce(lambda a, b: a.unionByName(b), found)
 
 
 def _refused(sources: list[Judged], run_id: str) -> DataFrame:

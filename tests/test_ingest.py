@@ -87,6 +87,17 @@ def test_records_that_differ_in_any_field_are_no_duplicates(shop: Shop, changes:
     assert reasons(ingested.reasons) == {("web_logs", LogReason.CONFLICT): 1}
 
 
+def test_duplicates_are_found_also_where_not_all_keys_are_held_at_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "_KEYS_AT_ONCE", 2)
+    numbers = [*range(-4, 5), 10**18, -(10**18), 0, -3, 10**18]
+    write_shop(shop.storage, [log(n) for n in numbers] + [log(4, action="purchase")])
+    ingested = ingest(shop)
+    assert counts(ingested)["web_logs"] == [15, 11, 3, 1, 0]
+    assert log_ids(shop) == sorted(set(numbers))
+
+
 def test_a_copy_of_a_record_that_loses_is_a_duplicate_and_counted_once(shop: Shop) -> None:
     write_shop(shop.storage, [log(1, action="b"), log(1, action="a"), log(1, action="b"), log(1, action="a")])
     assert counts(ingest(shop))["web_logs"] == [4, 1, 2, 1, 0]
