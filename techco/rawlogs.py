@@ -87,12 +87,10 @@ class LogReader:
         from pyspark.sql import functions as F
 
         text = F.col("value")
-        begins = {"first": text.rlike(_FIRST), "next": text.rlike(_NEXT)}
-        part = F.coalesce(*(F.when(test, F.lit(name)) for name, test in begins.items()))
+        # The most frequent one first: the others are looked for in what is left.
+        part = F.when(text.rlike(_NEXT), "next").when(text.rlike(_FIRST), "first").when(text.rlike(_END), "end")
         raw = F.concat(F.ltrim(text, F.lit(_AROUND + "[,")), F.lit("}"))
-        pieces = self._text(files, "}").select(
-            raw.alias("raw"), F.when(text.rlike(_END), "end").otherwise(part).alias("part")
-        )
+        pieces = self._text(files, "}").select(raw.alias("raw"), part.alias("part"))
         whole = F.col("is_object") & ~F.contains("raw", F.lit(_REPLACED))
         parsed = parse_records(pieces).withColumn("part", F.when(whole | (F.col("part") == "end"), F.col("part")))
         judged = self.scratch.put(judge(parsed))
