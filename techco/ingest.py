@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from techco import clean
 from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS
 from techco.display import Column, Figures, Table, Value
 from techco.errors import RawFileError, TableError
+from techco.known import Known, found_in, numbered, without
 from techco.privacy import Pii, mask_record
 from techco.rawcsv import read_csv
 from techco.rawlogs import LogReader
@@ -59,11 +60,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Judged:
-    """The records of one source, put aside: `accepted` and `refused` rows, the latter with `raw` and `reason`."""
+    """The records of one source, put aside: `accepted` and `refused` rows, the latter with `raw` and `reason`.
+
+    `passed_over` counts the files that were not read, as they are known to have nothing of the period.
+    """
 
     counts: Counts
     accepted: DataFrame
     refused: DataFrame
+    passed_over: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,8 @@ def ingest(shop: Shop) -> Ingested:
         if fingerprint(read) == fingerprint(files):
             _note(shop, files, counts, accepted, kept)
         shop.make_views()
-        return _ingested(files, counts, refused, shop.pii, made_by(shop.run_id, reused=False))
+        origin = {**made_by(shop.run_id, reused=False), "files_passed_over": logs.passed_over}
+        return _ingested(files, counts, refused, shop.pii, origin)
 
 
 def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
@@ -178,11 +184,17 @@ def _undated(shop: Shop, files: list[RawFile]) -> Receipt:
 
 def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
     def judge(records: DataFrame) -> DataFrame:
-        judged = clean.judge_logs(records, shop.period, keep=["part"])
+        judged = clean.judge_logs(records, shop.period, keep=["part", "files"])
         return judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw")))
 
-    judged = LogReader(shop.storage, scratch).read(files, judge)
-    counts = Counts("web_logs", judged.count())
+    known = Known.load(shop.storage, shop.engine)
+    passed_over = [] if shop.refresh else known.outside(files, shop.period)
+    to_read = without(files, passed_over)
+    numbers = numbered(to_read)
+    judged = LogReader(shop.storage, scratch, numbers).read(to_read, judge)
+    known.save(files, found_in(judged, to_read, numbers))
+    unread = sum(one.records for one in passed_over)
+    counts = Counts("web_logs", judged.count() + unread, outside_period=unread)
     for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
         if is_outside:
             counts.outside_period += count
@@ -193,8 +205,9 @@ def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
         raise RawFileError(
             f"Nothing in {names} is a JSON object. Expected one JSON array of objects, or one object per line."
         )
-    good = judged.where(~F.col("is_outside"))
-    return _without_duplicates(good, "log_id", WEB_LOGS.schema.names, LogReason.CONFLICT, counts, scratch)
+    good = judged.where(~F.col("is_outside")).drop("files")
+    logs = _without_duplicates(good, "log_id", WEB_LOGS.schema.names, LogReason.CONFLICT, counts, scratch)
+    return replace(logs, passed_over=len(files) - len(to_read))
 
 
 def _judge_snapshot(source: str, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:

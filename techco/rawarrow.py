@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _KINDS = {int: pa.int64(), str: pa.string(), bool: pa.bool_()}
 _USUAL = tuple(_KINDS[int if name in ("log_id", "quantity") else str] for name in FIELDS)
+_PASSED = ("raw", "part", "files")
 _FEW = 64
 _PARTS = 16
 # Arrow takes these for numbers, JSON does not. They are looked for in the text as a whole: in a string they only cost
@@ -43,7 +44,7 @@ def parse_records(texts: DataFrame) -> DataFrame:
     Parameters
     ----------
     texts
-        Two columns: `raw` string, without blanks around it and not null; `part` string, which is passed through.
+        `raw` string, without blanks around it and not null; `part` and `files` string, which are passed through.
 
     Returns
     -------
@@ -52,20 +53,19 @@ def parse_records(texts: DataFrame) -> DataFrame:
         as written or as integers are written ordinarily, null where null or absent.
     """
     fields = ", ".join(f"{name} STRING" for name in FIELDS)
-    return texts.select("raw", "part").mapInArrow(
-        _parse_batches, f"raw STRING, part STRING, is_object BOOLEAN, {fields}"
-    )
+    schema = f"raw STRING, part STRING, files STRING, is_object BOOLEAN, {fields}"
+    return texts.select(*_PASSED).mapInArrow(_parse_batches, schema)
 
 
 def _parse_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    names = ["raw", "part", "is_object", *FIELDS]
+    values = ["is_object", *FIELDS]
     for batch in batches:
         if not len(batch):
             continue
-        raw, part = (column.cast(pa.string()) for column in batch.columns)
-        values = pa.concat_tables(_parse(raw, _USUAL)).combine_chunks()
-        columns = [values[name].combine_chunks() for name in names[2:]]
-        yield pa.RecordBatch.from_arrays([raw, part, *columns], names)
+        passed = [column.cast(pa.string()) for column in batch.columns]
+        parsed = pa.concat_tables(_parse(passed[0], _USUAL)).combine_chunks()
+        columns = [parsed[name].combine_chunks() for name in values]
+        yield pa.RecordBatch.from_arrays([*passed, *columns], [*_PASSED, *values])
 
 
 def _parse(texts: pa.StringArray, kinds: tuple[pa.DataType, ...]) -> Iterator[pa.Table]:

@@ -7,8 +7,8 @@ or a nested object leaves pieces that are not. Such a file is read again by `tec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RECORDS_DDL = f"raw STRING, is_object BOOLEAN, {', '.join(f'{name} STRING' for name in rawjson.FIELDS)}"
 Judge = Callable[["DataFrame"], "DataFrame"]
-"""What is made of records before they are put aside; keeps the column `part`."""
+"""What is made of records before they are put aside; keeps the columns `part` and `files`."""
 
 # What a piece of an array begins with, up to its `}`. An array's end has none.
 _BLANK = r"[ \t\r\n]*"
@@ -38,10 +38,14 @@ _REPLACED = "\ufffd"  # which Spark puts in place of bytes that are not UTF-8
 
 @dataclass(frozen=True)
 class LogReader:
-    """Reads log files of one storage through one session; what it puts aside lasts as long as the scratch folder."""
+    """Reads log files of one storage through one session; what it puts aside lasts as long as the scratch folder.
+
+    `numbers` says of which set of files a name is, if that shall be known of the records.
+    """
 
     storage: Storage
     scratch: Scratch
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, files: list[RawFile], judge: Judge) -> DataFrame:
         """Read all records of some files, and put aside what is made of them.
@@ -51,12 +55,12 @@ class LogReader:
         judge
             Gets one row per record, unsorted: `raw` string, its text; `is_object` boolean, whether it is a JSON object;
             `log_id`, `timestamp`, `customer_id`, `product_id`, `action`, `quantity` string, as written, null where null
-            or absent; `part` string, to be kept.
+            or absent; `part` and `files` string, to be kept.
 
         Returns
         -------
         DataFrame
-            What `judge` returns, without `part`.
+            What `judge` returns, without `part`; `files` is the number of the file's set, null if it has none.
 
         Raises
         ------
@@ -69,7 +73,7 @@ class LogReader:
         frames = [
             frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array, judge)
         ]
-        return reduce(lambda a, b: a.unionByName(b), frames or [self._put([], judge)]).drop("part")
+        return reduce(lambda a, b: a.unionByName(b), frames or [self._put(None, judge)]).drop("part")
 
     def _read_group(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
         """Read files together; if the engine cannot, say which of them is not text."""
@@ -90,7 +94,7 @@ class LogReader:
         # The most frequent one first: the others are looked for in what is left.
         part = F.when(text.rlike(_NEXT), "next").when(text.rlike(_FIRST), "first").when(text.rlike(_END), "end")
         raw = F.concat(F.ltrim(text, F.lit(_AROUND + "[,")), F.lit("}"))
-        pieces = self._text(files, "}").select(raw.alias("raw"), part.alias("part"))
+        pieces = self._text(files, "}").select(raw.alias("raw"), part.alias("part"), "files")
         whole = F.col("is_object") & ~F.contains("raw", F.lit(_REPLACED))
         parsed = parse_records(pieces).withColumn("part", F.when(whole | (F.col("part") == "end"), F.col("part")))
         judged = self.scratch.put(judge(parsed))
@@ -101,7 +105,7 @@ class LogReader:
         if len(files) > 1:
             middle = len(files) // 2
             return self._read_arrays(files[:middle], judge) + self._read_arrays(files[middle:], judge)
-        return [self._put(self._parse_array(files[0]), judge)]
+        return [self._put(files[0], judge)]
 
     def _read_lines(self, files: list[RawFile], judge: Judge) -> DataFrame:
         """Files of JSON lines, whatever is in them."""
@@ -110,7 +114,7 @@ class LogReader:
         lines = self._text(files, "\n").where(~F.col("value").rlike(_BLANK_LINE))
         part = F.when(F.contains("value", F.lit(_REPLACED)), "replaced").otherwise("line")
         raw = F.trim(F.col("value"), F.lit(_AROUND))
-        judged = self.scratch.put(judge(parse_records(lines.select(raw.alias("raw"), part.alias("part")))))
+        judged = self.scratch.put(judge(parse_records(lines.select(raw.alias("raw"), part.alias("part"), "files"))))
         if not judged.where("part = 'replaced'").isEmpty():
             for file in files:
                 rawtext.check_readable(self.storage, file)
@@ -120,15 +124,28 @@ class LogReader:
         with rawtext.open_text(self.storage, file) as stream:
             yield from rawjson.parse_array(stream)
 
-    def _put(self, records: Iterable[rawjson.RawRecord], judge: Judge) -> DataFrame:
+    def _put(self, file: RawFile | None, judge: Judge) -> DataFrame:
+        """An array that is read exactly, or nothing."""
+        records = self._parse_array(file) if file else ()
+        same = {"part": "stream", "files": self.numbers.get(file.name) if file else None}
         rows: Iterator[dict[str, object]] = (
-            {"raw": r.raw, "is_object": r.values is not None, "part": "stream", **(r.values or {})} for r in records
+            {**same, "raw": r.raw, "is_object": r.values is not None, **(r.values or {})} for r in records
         )
-        return self.scratch.put(judge(self.scratch.put_rows(rows, f"{RECORDS_DDL}, part STRING")))
+        return self.scratch.put(judge(self.scratch.put_rows(rows, f"{RECORDS_DDL}, part STRING, files STRING")))
 
     def _text(self, files: list[RawFile], separator: str) -> DataFrame:
-        paths = [self.storage.engine_url(file.name) for file in files]
-        return self.scratch.spark.read.option("lineSep", separator).text(paths).select("value")
+        """Pieces of text in `value`, and in `files` the number of their set."""
+        from pyspark.sql import functions as F
+
+        sets: dict[str | None, list[str]] = {}
+        for file in files:
+            sets.setdefault(self.numbers.get(file.name), []).append(self.storage.engine_url(file.name))
+        reader = self.scratch.spark.read.option("lineSep", separator)
+        frames = [
+            reader.text(paths).select("value", F.lit(number).cast("string").alias("files"))
+            for number, paths in sets.items()
+        ]
+        return reduce(lambda a, b: a.unionByName(b), frames)
 
 
 def is_array(storage: Storage, file: RawFile) -> bool:

@@ -304,10 +304,13 @@ def _facts(record: RunRecord, shown: Collection) -> list[dict[str, str]]:
 
 
 def _reused(shown: Collection) -> str:
-    """Which steps did not do their work again; empty if all did."""
+    """Which steps did not do their work again, and what was not read again; empty if all was."""
     made = {"ingest": shown.figures("ingest_made_by"), "join": shown.figures("joined")}
     runs = [f"{step} of {values['made_by_run']}" for step, values in made.items() if values.get("reused") == "yes"]
-    return f"{listed(runs)}: nothing that they depend on has changed" if runs else ""
+    if runs:
+        return f"{listed(runs)}: nothing that they depend on has changed"
+    files = made["ingest"].get("files_passed_over")
+    return f"what is known of {plural(files, 'file')} without any log of the period" if files else ""
 
 
 def _provenance_tables(record: RunRecord, shown: Collection) -> list[Any]:

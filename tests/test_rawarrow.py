@@ -33,10 +33,11 @@ ODD = [
 
 
 def parse(texts: list[str]) -> list[tuple[Any, ...]]:
-    batch = pa.RecordBatch.from_pydict({"raw": texts, "part": [f"part {n}" for n in range(len(texts))]})
+    parts = [f"part {n}" for n in range(len(texts))]
+    batch = pa.RecordBatch.from_pydict({"raw": texts, "part": parts, "files": ["1"] * len(texts)})
     found = pa.Table.from_batches(rawarrow._parse_batches(iter([batch]))).to_pydict()
     assert found["raw"] == texts
-    assert found["part"] == [f"part {n}" for n in range(len(texts))]
+    assert found["part"] == parts
     return list(zip(found["is_object"], *(found[name] for name in rawjson.FIELDS), strict=True))
 
 
@@ -100,6 +101,7 @@ def test_ids_written_as_numbers_are_parsed_as_quickly_as_usual_ones(monkeypatch:
 
 def test_records_are_parsed_the_same_on_every_engine(spark: SparkSession) -> None:
     texts = [text for text in ODD if "\x00" not in text] + [json.dumps(record) for record in USUAL]
-    frame = spark.createDataFrame(list(zip(texts, map(str, range(len(texts))), strict=True)), "raw STRING, part STRING")
+    rows = [(text, str(n), None) for n, text in enumerate(texts)]
+    frame = spark.createDataFrame(rows, "raw STRING, part STRING, files STRING")
     found = sorted(parse_records(frame).collect(), key=lambda row: int(row.part))
-    assert [tuple(row)[2:] for row in found] == [alone(text) for text in texts]
+    assert [tuple(row)[3:] for row in found] == [alone(text) for text in texts]

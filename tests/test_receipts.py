@@ -71,7 +71,7 @@ def test_a_second_run_of_an_unchanged_period_writes_nothing_and_shows_the_same(s
     joined_again = join(again(shop))
     assert versions(shop) == before
     assert shown(second) == shown(first)
-    assert first.made_by.values == {"made_by_run": "first", "reused": "no"}
+    assert first.made_by.values == {"made_by_run": "first", "reused": "no", "files_passed_over": 0}
     assert second.made_by.values == {"made_by_run": "first", "reused": "yes"}
     assert joined_again.values == {**joined.values, "reused": "yes"}
 
