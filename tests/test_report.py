@@ -297,6 +297,30 @@ def test_a_run_whose_pages_failed_needs_only_these(out: Path) -> None:
     assert done == [render, "techco run --storage s"]
 
 
+@pytest.mark.parametrize(
+    ("ingested", "passed_over", "joined", "said"),
+    [
+        ("no", 0, "no", ""),
+        ("yes", 0, "no", "ingest of run-1: nothing that they depend on has changed"),
+        ("yes", 0, "yes", "ingest of run-1 and join of run-1: nothing that they depend on has changed"),
+        ("no", 1, "no", "what is known of 1 file without any log of the period"),
+        ("no", 1200, "no", "what is known of 1,200 files without any log of the period"),
+    ],
+)
+def test_the_page_says_what_was_not_made_or_read_again(
+    out: Path, ingested: str, passed_over: int, joined: str, said: str
+) -> None:
+    origin = {"made_by_run": "run-1", "reused": ingested, "files_passed_over": passed_over}
+    steps = [
+        step(out, "ingest", [Figures("ingest_made_by", {**origin})]),
+        step(out, "join", [Figures("joined", {"logs": 1, "made_by_run": "run-1", "reused": joined})]),
+    ]
+    report.render(make_record(steps), out)
+    text = (folder(out) / "index.html").read_text(encoding="utf-8")
+    assert ("Reused" in text) == bool(said)
+    assert said in text
+
+
 def test_a_long_word_may_be_broken_so_that_a_table_stays_within_the_page(out: Path) -> None:
     actions = pd.DataFrame({"action": ["view", "x" * 300], "count": [2, 1]})
     report.render(make_record([step(out, "analysis", [findings.action_frequency(actions)])]), out)
