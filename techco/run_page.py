@@ -306,9 +306,13 @@ def _facts(record: RunRecord, shown: Collection) -> list[dict[str, str]]:
 def _reused(shown: Collection) -> str:
     """Which steps did not do their work again, and what was not read again; empty if all was."""
     made = {"ingest": shown.figures("ingest_made_by"), "join": shown.figures("joined")}
-    runs = [f"{step} of {values['made_by_run']}" for step, values in made.items() if values.get("reused") == "yes"]
+    runs: dict[str, list[str]] = {}
+    for step, values in made.items():
+        if values.get("reused") == "yes":
+            runs.setdefault(values["made_by_run"], []).append(step)
     if runs:
-        return f"{listed(runs)}: nothing that they depend on has changed"
+        said = listed([f"{listed(steps)} of {run}" for run, steps in runs.items()])
+        return f"{said}: nothing that this depends on has changed"
     files = made["ingest"].get("files_passed_over")
     return f"what is known of {plural(files, 'file')} without any log of the period" if files else ""
 

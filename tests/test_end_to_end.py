@@ -105,7 +105,7 @@ def test_a_second_run_of_an_unchanged_period_reuses_the_first_and_says_so(tmp_pa
     first = techco(tmp_path, *command, **variables)
     again = techco(tmp_path, *command, **variables)
     anew = techco(tmp_path, *command, "--refresh", **variables)
-    reused = f"ingest of {first['run_id']} and join of {first['run_id']}: nothing that they depend on has changed"
+    reused = f"ingest and join of {first['run_id']}: nothing that this depends on has changed"
     for run, says_so in ((first, False), (again, True), (anew, False)):
         assert (reused in Path(run["report"]).read_text(encoding="utf-8")) is says_so
         assert {**run["metrics"], "tables": None} == {**first["metrics"], "tables": None}

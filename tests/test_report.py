@@ -301,8 +301,8 @@ def test_a_run_whose_pages_failed_needs_only_these(out: Path) -> None:
     ("ingested", "passed_over", "joined", "said"),
     [
         ("no", 0, "no", ""),
-        ("yes", 0, "no", "ingest of run-1: nothing that they depend on has changed"),
-        ("yes", 0, "yes", "ingest of run-1 and join of run-1: nothing that they depend on has changed"),
+        ("yes", 0, "no", "ingest of run-1: nothing that this depends on has changed"),
+        ("yes", 0, "yes", "ingest and join of run-1: nothing that this depends on has changed"),
         ("no", 1, "no", "what is known of 1 file without any log of the period"),
         ("no", 1200, "no", "what is known of 1,200 files without any log of the period"),
     ],
