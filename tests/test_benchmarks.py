@@ -29,6 +29,7 @@ else:
     from tests.benchmarks.contenders import Contender, contenders
     from tests.benchmarks.contenders import missing as lacks
     from tests.benchmarks.measure import CommandFailed, measure
+    from tests.benchmarks.one_day import DAY, day_alone, day_of_all
     from tests.benchmarks.place import fresh_place
     from tests.benchmarks.processes import MARK
     from tests.benchmarks.results import ratios, summarize
@@ -119,6 +120,7 @@ def measured(work: Path, contender: Contender, repeat: int = 1) -> list[Measurem
         (lambda a: a.update(unique_customers=0), r"unique_customers is 0, must be \d+"),
         (lambda a: a["actions"].pop("view"), r"actions is \{.*\}, must be \{'view': \d+"),
         (lambda a: a["sales_by_category"].update(Toys="0.01"), r"sales_by_category is \{.*'Toys': '0\.01'"),
+        (lambda a: a["records"].update(read=101), r"records is \{'read': 101, .*\}, must be \{'read': 100, "),
     ],
 )
 def test_a_wrong_figure_ends_the_benchmark(tmp_path: Path, change: Callable[[Any], object], told: str) -> None:
@@ -132,6 +134,10 @@ def test_right_figures_count_once_per_round(tmp_path: Path) -> None:
     assert [(one.logs, one.contender, one.round) for one in found] == [(100, "quick", 1), (100, "quick", 2)]
     written = len(json.dumps({**vars(Answers.expected(sample(tmp_path, 100).expected))}))
     assert {one.written_bytes for one in found} == {written}
+
+
+def test_who_counts_no_records_needs_none(tmp_path: Path) -> None:
+    assert len(measured(tmp_path, answering(lambda a: a.pop("records"), tmp_path))) == 1
 
 
 def test_a_command_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
@@ -193,6 +199,63 @@ def test_a_shop_is_made_once_and_again_where_it_is_not_complete(tmp_path: Path) 
     assert logs.is_file()
 
 
+def test_one_day_is_measured_in_a_large_shop_and_alone(tmp_path: Path) -> None:
+    words = command(tmp_path, "--day-of", "100", "--repeat", "1", "--json", str(tmp_path / "b.json"))
+    env = {**os.environ, "PATH": "", "COLUMNS": "120"}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    assert (facts["sizes"], facts["day_of"], facts["skipped"]) == ([], [100], {})
+    names = ["techco run, one day of all", "techco run, that day alone"]
+    assert [one["contender"] for one in facts["measurements"]] == names
+    assert [(one["what"], one["target"]) for one in facts["ratios"]] == [(" / ".join(names), None)]
+    for name in (*names, " / ".join(names)):
+        assert re.search(rf"^│ {re.escape(name)} +│", done.stdout, re.MULTILINE), name
+
+
+def test_a_day_alone_is_the_same_file_beside_the_same_customers_and_products(tmp_path: Path) -> None:
+    whole, alone = day_of_all(tmp_path, LOGS), day_alone(tmp_path, LOGS)
+    assert len(list((whole.folder / "web_logs").iterdir())) == 31
+    names = [str(path.relative_to(alone.folder)) for path in alone.raw_files()]
+    assert names == ["customer_data.csv", "product_data.csv", f"web_logs/date={DAY}/part-0000.json"]
+    assert all((whole.folder / name).read_bytes() == (alone.folder / name).read_bytes() for name in names)
+    assert (whole.folder / names[-1]).samefile(alone.folder / names[-1])
+
+
+def test_of_a_day_the_figures_of_that_day_are_expected(tmp_path: Path) -> None:
+    whole, alone = day_of_all(tmp_path, LOGS), day_alone(tmp_path, LOGS)
+    assert (whole.expected, whole.period) == (alone.expected, alone.period)
+    logs = [json.loads(line) for line in alone.raw_files()[-1].read_text(encoding="utf-8").splitlines()]
+    assert {log["timestamp"][:10] for log in logs} == {str(DAY)}
+    assert alone.expected.records == {
+        "read": len(logs), "accepted": len(logs), "duplicates": 0, "quarantined": 0, "outside_period": 0,
+    }  # fmt: skip
+    assert alone.expected.unique_customers == len({log["customer_id"] for log in logs})
+    by_day = {row["event_date"]: row["sales"] for row in sample(tmp_path, LOGS, "folder").expected.sales_by_day}
+    assert alone.expected.total_sales == by_day[str(DAY)]
+
+
+def test_a_day_alone_is_made_again_where_it_is_not_complete(tmp_path: Path) -> None:
+    alone = day_alone(tmp_path, 100)
+    made = (alone.folder / "customer_data.csv").stat().st_mtime_ns
+    assert day_alone(tmp_path, 100) == alone
+    assert (alone.folder / "customer_data.csv").stat().st_mtime_ns == made
+    (alone.folder / "sample.json").unlink()
+    (alone.folder / "product_data.csv").unlink()
+    assert day_alone(tmp_path, 100) == alone
+    assert (alone.folder / "product_data.csv").is_file()
+
+
+def test_a_place_has_the_raw_files_in_their_folders_and_nothing_else(tmp_path: Path) -> None:
+    shop = day_of_all(tmp_path, 100)
+    with fresh_place(tmp_path, shop) as place:
+        found = sorted(path for path in place.shop.rglob("*") if path.is_file())
+        assert [path.relative_to(place.shop) for path in found] == [
+            path.relative_to(shop.folder) for path in shop.raw_files()
+        ]
+        assert not (place.shop / "sample.json").exists()
+
+
 def test_a_peer_whose_parts_are_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert lacks("spark") == "there is no Java: Apache Spark needs Java 17 or newer"
@@ -220,12 +283,18 @@ def test_ratios_are_of_medians_beside_their_targets() -> None:
                 *runs(5_000_000, "techco run", 10.0),
                 *runs(5_000_000, "techco run again", 4.0),
                 *runs(20_000_000, "techco run", 40.0, peak=2 * 10**9),
+                *runs(100_000, "techco run, one day of all", 6.0),
+                *runs(100_000, "techco run, that day alone", 4.0),
+                *runs(20_000_000, "techco run, one day of all", 6.0),
+                *runs(20_000_000, "techco run, that day alone", 4.0),
             ]
         )
     )
     assert [(one.what, one.logs, one.value, one.target, one.reached) for one in found] == [
         ("techco run / DuckDB notebook", 50_000, 0.5, 0.8, True),
         ("techco run again / techco run", 5_000_000, 0.4, 0.3, False),
+        ("techco run, one day of all / techco run, that day alone", 20_000_000, 1.5, 1.2, False),
+        ("techco run, one day of all / techco run, that day alone", 100_000, 1.5, None, None),
         ("techco run, peak memory / that of 5,000,000 logs", 20_000_000, 2.0, 1.3, False),
         ("techco run, peak memory in GB", 20_000_000, 2.0, 3.0, True),
     ]

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from tests.benchmarks.answers import ANSWERS, Answers
 from tests.benchmarks.measure import Command
+from tests.benchmarks.one_day import day_alone, day_of_all
 from tests.benchmarks.place import Place
+from tests.benchmarks.shops import Sample, sample
 
 TECHCO, TECHCO_AGAIN, TECHCO_STEPS = "techco run", "techco run again", "techco steps, script"
+TECHCO_DAY, TECHCO_DAY_ALONE = "techco run, one day of all", "techco run, that day alone"
 DUCKDB, DUCKDB_STEPS = "DuckDB notebook", "DuckDB script"
 SPARK = "Spark notebooks"
 PEERS = ("duckdb", "spark")
@@ -34,16 +37,19 @@ class Contender:
         What a user types, for a place.
     answers
         What it has found out, from what it wrote in a place.
+    shop
+        Makes or finds the shop that it runs on, in a folder and for a number of logs.
     """
 
     runs: tuple[str, ...]
     commands: Callable[[Place], Sequence[Command]]
     answers: Callable[[Place], Answers]
+    shop: Callable[[Path, int], Sample] = sample
 
 
 def contenders(peers: Sequence[str]) -> list[Contender]:
     """Those that are measured with these of `PEERS`, in the order of their turns."""
-    chosen = [Contender((TECHCO, TECHCO_AGAIN), _techco, lambda place: Answers.printed(place.stdout))]
+    chosen = [Contender((TECHCO, TECHCO_AGAIN), _techco, _printed)]
     if "duckdb" in peers:
         chosen.append(Contender((DUCKDB,), _duckdb_notebook, _written))
     if "spark" in peers:
@@ -52,6 +58,14 @@ def contenders(peers: Sequence[str]) -> list[Contender]:
     if "duckdb" in peers:
         chosen.append(Contender((DUCKDB_STEPS,), lambda place: [_script("duckdb_script.py", place)], _written))
     return chosen
+
+
+def of_one_day() -> list[Contender]:
+    """Those that are measured for one day, in the order of their turns."""
+    return [
+        Contender((TECHCO_DAY,), _techco, _printed, day_of_all),
+        Contender((TECHCO_DAY_ALONE,), _techco, _printed, day_alone),
+    ]
 
 
 def missing(peer: str) -> str:
@@ -64,7 +78,7 @@ def missing(peer: str) -> str:
 
 
 def _techco(place: Place) -> list[Command]:
-    period = f"{place.sample.spec.start_date}..{place.sample.spec.end_date}"
+    period = str(place.sample.period)
     return [_tool("techco", "run", "--storage", str(place.shop), "--period", period, "--out", str(place.out), "--json")]
 
 
@@ -92,13 +106,17 @@ def _script(name: str, place: Place) -> Command:
 
 
 def _parameters(place: Place) -> list[str]:
-    spec = place.sample.spec
-    return [str(place.shop), str(place.out), str(spec.start_date), str(spec.end_date)]
+    period = place.sample.period
+    return [str(place.shop), str(place.out), str(period.first), str(period.last)]
 
 
 def _tool(name: str, *words: str) -> Command:
     """A command of the environment that this runs in, whatever is on the PATH."""
     return [str(Path(sysconfig.get_path("scripts")) / name), *words]
+
+
+def _printed(place: Place) -> Answers:
+    return Answers.printed(place.stdout)
 
 
 def _written(place: Place) -> Answers:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.shops import RAW_FILES, Sample
+from tests.benchmarks.shops import Sample
 
 Files = dict[Path, tuple[int, int]]
 """Size in bytes and time of the last change of each file."""
@@ -70,15 +70,18 @@ def fresh_place(work: Path, sample: Sample) -> Iterator[Place]:
     try:
         for folder in (place.shop, place.out, place.scratch):
             folder.mkdir()
-        for name in RAW_FILES:
-            _link(sample.folder / name, place.shop / name)
-            _read_through(place.shop / name)
+        for raw in sample.raw_files():
+            new = place.shop / raw.relative_to(sample.folder)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            link(raw, new)
+            _read_through(new)
         yield place
     finally:
         shutil.rmtree(place.root, ignore_errors=True)
 
 
-def _link(old: Path, new: Path) -> None:
+def link(old: Path, new: Path) -> None:
+    """Give a file a second name, or copy it where that is not possible."""
     try:
         new.hardlink_to(old)
     except OSError:

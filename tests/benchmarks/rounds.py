@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.measure import measure
 from tests.benchmarks.place import fresh_place
-from tests.benchmarks.shops import Sample, sample
+from tests.benchmarks.shops import Sample
 
 WARM_UP_LOGS = 1000
 Tell = Callable[[str], None]
@@ -42,7 +42,7 @@ def warm_up(work: Path, contenders: Sequence[Contender], tell: Tell) -> None:
     """
     tell("Warming up")
     for contender in contenders:
-        for _ in _runs(work, sample(work, WARM_UP_LOGS), contender, 0):
+        for _ in _runs(work, contender.shop(work, WARM_UP_LOGS), contender, 0):
             pass
 
 
@@ -60,9 +60,9 @@ def rounds(
     """
     for logs in sizes:
         tell(f"A shop with {logs:,} logs")
-        shop = sample(work, logs)
+        shops = [contender.shop(work, logs) for contender in contenders]
         for number in range(1, repeat + 1):
-            for contender in contenders:
+            for contender, shop in zip(contenders, shops, strict=True):
                 for done in _runs(work, shop, contender, number):
                     tell(f"{logs:,} logs, round {number} of {repeat}: {done.contender} {done.seconds:.2f} s")
                     yield done
@@ -74,4 +74,4 @@ def _runs(work: Path, shop: Sample, contender: Contender, number: int) -> Iterat
             load = round(os.getloadavg()[0], 2)
             cost = measure(contender.commands(place), place)
             contender.answers(place).check(shop.expected, name)
-            yield Measurement(shop.spec.logs, name, number, cost.seconds, cost.peak_bytes, cost.written_bytes, load)
+            yield Measurement(shop.logs, name, number, cost.seconds, cost.peak_bytes, cost.written_bytes, load)

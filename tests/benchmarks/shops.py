@@ -6,21 +6,37 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from techco.generate import MARKER, Expected, SampleSpec, generate
-
-RAW_FILES = ("customer_data.csv", "product_data.csv", "web_logs.json")
+from techco.generate import MARKER, Expected, Form, SampleSpec, generate
+from techco.period import Period
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample shop on disk, which nobody writes to, and what every report on its period must show."""
+    """A sample shop on disk, which nobody writes to.
+
+    Attributes
+    ----------
+    folder
+        Holds the raw files, and what the generator says of them.
+    logs
+        Number of web logs that the shop was made with.
+    period
+        What reports are on.
+    expected
+        What every report on that period must show.
+    """
 
     folder: Path
-    spec: SampleSpec
+    logs: int
+    period: Period
     expected: Expected
 
+    def raw_files(self) -> list[Path]:
+        """All that a shop's own system would have written."""
+        return sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != MARKER)
 
-def sample(work: Path, logs: int) -> Sample:
+
+def sample(work: Path, logs: int, form: Form = "array") -> Sample:
     """Make the shop of August 2023 with this many logs, unless it is there.
 
     Parameters
@@ -28,19 +44,21 @@ def sample(work: Path, logs: int) -> Sample:
     work
         The shop is in `shops/` of it.
     logs
-        Number of web logs; they are one JSON array, as the shop's own system writes them.
+        Number of web logs.
+    form
+        How they are written; one JSON array is what the shop's own system writes.
     """
-    spec = SampleSpec(logs=logs)
+    spec = SampleSpec(logs=logs, form=form)
     folder = work / "shops" / f"{logs}-{spec.form}-seed-{spec.seed}"
-    kept = _read(folder / MARKER, spec)
-    return Sample(folder, spec, kept or generate(folder, spec))
+    return Sample(folder, logs, spec.period, kept(folder, spec) or generate(folder, spec))
 
 
-def _read(marker: Path, spec: SampleSpec) -> Expected | None:
+def kept(folder: Path, spec: SampleSpec) -> Expected | None:
     """The expected figures of the shop that is there, None if it is another one or half of one."""
-    if not marker.is_file() or not all((marker.parent / name).is_file() for name in RAW_FILES):
+    logs = "web_logs" if spec.form == "folder" else "web_logs.json"
+    if not all((folder / name).exists() for name in (MARKER, "customer_data.csv", "product_data.csv", logs)):
         return None
-    facts = json.loads(marker.read_text(encoding="utf-8"))
+    facts = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     days = {"start_date": str(spec.start_date), "end_date": str(spec.end_date)}
     same = facts["spec"] == {**vars(spec), **days}
     return Expected(**facts["expected"]) if same else None

@@ -25,6 +25,7 @@ class Benchmark:
     machine: dict[str, str | int]
     versions: dict[str, str]
     sizes: Sequence[int]
+    day_of: Sequence[int]
     repeat: int
     skipped: dict[str, str] = field(default_factory=dict)
     warning: str = ""
