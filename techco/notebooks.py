@@ -15,7 +15,7 @@ from typing import Any
 from techco import errors
 from techco.errors import ParameterError, StepFailed
 from techco.kernels import Kernel, Kernels
-from techco.quick_import import import_jsonschema
+from techco.quick_import import import_papermill
 from techco.scrub import scrub
 
 OnCell = Callable[[int, int], None]
@@ -218,7 +218,7 @@ def _require_every_cell(notebook: Any) -> None:
 @functools.cache
 def _papermill() -> Any:
     """Papermill, with the engine that reports progress and the writing of whole files."""
-    import_jsonschema()
+    import_papermill()
     import papermill
     from papermill.engines import papermill_engines
     from papermill.iorw import papermill_io

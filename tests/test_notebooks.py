@@ -296,3 +296,13 @@ def is_running(pid: int) -> bool:
     """Whether a process is there and has not ended; one that nobody waits for stays listed."""
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def test_papermill_is_imported_without_what_it_needs_for_clouds_and_these_stay_usable() -> None:
+    code = (
+        "import sys; from techco.quick_import import import_papermill; import_papermill(); "
+        "print([name for name in ('rfc3987_syntax', 'papermill.abs', 'pyarrow') if name in sys.modules]); "
+        "import papermill.abs, pyarrow.fs, azure.storage.blob"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]"]
