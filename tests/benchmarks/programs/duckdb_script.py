@@ -10,6 +10,7 @@ storage, out, start_date, end_date = sys.argv[1:]
 
 logs = duckdb.read_json(
     f"{storage}/web_logs.json",
+    format="array",
     columns={
         "log_id": "BIGINT",
         "timestamp": "TIMESTAMP",
@@ -22,7 +23,9 @@ logs = duckdb.read_json(
 customers = duckdb.read_csv(f"{storage}/customer_data.csv", dtype={"phone": "VARCHAR"})
 products = duckdb.read_csv(f"{storage}/product_data.csv", dtype={"price": "DECIMAL(12,2)"})
 
-period = duckdb.sql(f"""
+# One thread reads an array; into a table, so that all of them join and write.
+duckdb.sql(f"""
+    CREATE OR REPLACE TABLE period AS
     SELECT * REPLACE (CAST(replace(product_id, 'PROD', '') AS BIGINT) AS product_id)
     FROM logs
     WHERE timestamp >= DATE '{start_date}' AND timestamp < DATE '{end_date}' + INTERVAL 1 DAY
