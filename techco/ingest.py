@@ -25,7 +25,6 @@ from techco.shop import Shop
 from techco.storage import CUSTOMERS as CUSTOMER_FILE
 from techco.storage import PRODUCTS as PRODUCT_FILE
 from techco.storage import RawFile
-from techco.tables import DataFile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -118,14 +117,7 @@ def ingest(shop: Shop) -> Ingested:
         sources = [logs, customers, products]
         counts = [source.counts for source in sources]
         refused = scratch.put(_refused(sources, shop.run_id))
-        read = storage.check_unchanged(files)
-        _replace_snapshot(shop, "customers", read[-2], customers.accepted)
-        _replace_snapshot(shop, "products", read[-1], products.accepted)
-        accepted = shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
-        kept = shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
-        _check_sums(shop, counts, refused)
-        if fingerprint(read) == fingerprint(files):
-            _note(shop, files, counts, accepted, kept)
+        _write(shop, files, sources, refused)
         shop.make_views()
         origin = {**made_by(shop.run_id, reused=False), "files_passed_over": logs.passed_over}
         return _ingested(files, counts, refused, shop.pii, origin)
@@ -155,10 +147,18 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     return None
 
 
-def _note(
-    shop: Shop, files: list[RawFile], counts: list[Counts], accepted: list[DataFile], kept: list[DataFile]
-) -> None:
-    """Leave receipts, by which a later ingest of the same files sees that nothing is to be done."""
+def _write(shop: Shop, files: list[RawFile], sources: list[Judged], refused: DataFrame) -> None:
+    """Replace the tables, count again, and leave receipts, by which a later ingest sees that nothing is to be done."""
+    logs, customers, products = sources
+    now = shop.storage.check_unchanged(files)
+    # Of a file that was touched meanwhile nobody knows which content was read, so it gets no receipt.
+    files = [old if old.mark == new.mark else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
+    _replace_snapshot(shop, "customers", files[-2], customers.accepted)
+    _replace_snapshot(shop, "products", files[-1], products.accepted)
+    accepted = shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
+    kept = shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
+    counts = [source.counts for source in sources]
+    _check_sums(shop, counts, refused)
     undated = [file.path for file in kept if file.day is None]
     dated = {"web_logs": [file.path for file in accepted], "quarantine": [f.path for f in kept if f.day is not None]}
     notes = {"run_id": shop.run_id, "counts": [asdict(count) for count in counts], "undated": len(undated)}

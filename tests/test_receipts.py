@@ -233,6 +233,24 @@ def test_a_raw_file_that_is_touched_while_it_is_read_is_read_again_next_time(
     assert ingested_by(again(shop)) == "second"
 
 
+def test_customers_that_change_as_they_are_read_are_not_taken_for_those_that_were(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = shop.storage.path("customer_data.csv"), Folder.check_unchanged
+
+    def changed(self: Folder, files: list[object]) -> object:
+        stat = path.stat()
+        path.write_text(path.read_text().replace("Bob", "Eve"))
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        return real(self, files)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Folder, "check_unchanged", changed)
+    ingest(shop)
+    monkeypatch.undo()
+    ingest(again(shop))
+    assert sorted(row.first_name for row in shop.customers.collect()) == ["Ann", "Eve"]
+
+
 def test_receipts_that_cannot_be_written_only_cost_time(shop: Shop) -> None:
     (tables := Path(shop.storage.url) / "tables").mkdir()
     (tables / "_receipts").write_text("in the way")
