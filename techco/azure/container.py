@@ -18,6 +18,7 @@ from urllib.parse import quote
 from techco.access import Access
 from techco.azure.credentials import Credential, find_credential
 from techco.azure.failures import storage_failure
+from techco.azure.hadoop import hadoop_settings
 from techco.azure.urls import WEBSITE, Place
 from techco.errors import ParameterError, RawFileError
 from techco.scrub import without_credentials
@@ -145,6 +146,10 @@ class Container(Storage):
         """The file as the engine reads it."""
         return f"{self.place.engine_url}/{quote(name)}"
 
+    def location(self, name: str) -> str:
+        """The URL, nothing encoded."""
+        return f"{self.place.engine_url}/{name}"
+
     def engine_path(self, name: str) -> str:
         """The folder as the engine and Delta Lake find it."""
         return f"{self.place.engine_url}/{name}"
@@ -174,6 +179,17 @@ class Container(Storage):
                 for name in variables:
                     os.environ.pop(name, None)
                 os.environ.update(others)
+
+    def hadoop_settings(self) -> dict[str, str]:
+        """What Apache Spark needs to open the container; the credential is in it.
+
+        Raises
+        ------
+        EngineError, CredentialError
+            When Spark cannot open it with this credential or endpoint.
+        """
+        with _one_environment:  # of an identity it tells what the environment says
+            return hadoop_settings(self.place, self.endpoint, self.credential)
 
     @contextmanager
     def failures(self, doing: str) -> Iterator[None]:

@@ -171,6 +171,19 @@ class Identity:
         """A token that is valid now; the engine does not renew it."""
         return {"AZURE_STORAGE_TOKEN": token(self.suffix, STORAGE_SCOPE)}
 
+    def kind(self) -> str:
+        """The class in azure-identity that gives its tokens, such as `AzureCliCredential`; empty if that is unknown.
+
+        Raises
+        ------
+        CredentialError
+            When it gets no token.
+        """
+        self.check()
+        # The chain has no public name for the one of its members that answered.
+        answered = getattr(identity(self.suffix), "_successful_credential", None)
+        return type(answered).__name__ if answered else ""
+
 
 @dataclass(frozen=True)
 class Found:
