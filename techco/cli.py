@@ -21,6 +21,7 @@ from techco.options import (
     Account,
     ContainerName,
     Endpoint,
+    Engine,
     Json,
     KeyVault,
     Out,
@@ -30,9 +31,11 @@ from techco.options import (
     PublishTo,
     Refresh,
     Secret,
+    SparkConf,
     Storage,
     Target,
     chosen_access,
+    chosen_engine,
     chosen_period,
     chosen_pii,
     chosen_storage,
@@ -126,7 +129,8 @@ def _techco(
     Start with [bold]techco run[/bold]: a report of the sample shop.
 
     Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, TECHCO_PII,
-    TECHCO_REFRESH, and for a storage account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
+    TECHCO_REFRESH, for Apache Spark TECHCO_SPARK_CONF, TECHCO_SPARK_PACKAGES, TECHCO_SPARK_MEMORY and
+    TECHCO_SPARK_TOKEN, and for a storage account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
     """
 
 
@@ -154,7 +158,7 @@ def run(
             metavar="P", help="Instead of --from and --to: 2023, 2023-Q3, 2023-08, 2023-W31, 2023-08-02 or DAY..DAY."
         ),
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="Where the PySpark code runs.", show_default="sail")] = None,
+    engine: Engine = None,
     steps: Annotated[
         str, typer.Option(metavar="STEPS", help="Which steps, with commas between.")
     ] = "ingest,join,analysis",
@@ -171,12 +175,14 @@ def run(
     key_vault: KeyVault = None,
     secret: Secret = None,
     endpoint: Endpoint = None,
+    spark_conf: SparkConf = None,
 ) -> None:
     """Run the notebooks for a storage and a period, and make the report.
 
     Without --storage it runs on a sample shop, which it makes first, for August 2023.
     """
     from techco.settings import load_settings
+    from techco.spark_conf import parse_pairs
 
     settings = load_settings()
     request = _request(
@@ -188,8 +194,10 @@ def run(
         steps,
         out,
     )
-    anew = refresh or settings.refresh
+    anew, shown = refresh or settings.refresh, parse_pairs(spark_conf or ())
     request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
+    all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
+    request = replace(request, spark_conf=all_conf, shown_spark_conf=shown)
     from techco.progress import shown_on
     from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps
@@ -197,8 +205,8 @@ def run(
     _stop_as_for_ctrl_c()
     stopped = unpublished = ""
     try:
-        with shown_on(console(stderr=True), wanted=progress) as shown:
-            record = run_steps(request, shown)
+        with shown_on(console(stderr=True), wanted=progress) as bar:
+            record = run_steps(request, bar)
     except Interrupted as error:
         record, stopped = error.record, INTERRUPTED
     except NotPublished as error:
@@ -317,7 +325,7 @@ def doctor(
         str | None,
         typer.Option(metavar="URL", help="The shop to check: a folder, or the abfss:// URL of a container."),
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="Where the PySpark code runs.", show_default="sail")] = None,
+    engine: Engine = None,
     out: Out = None,
     json: Json = False,
     account: Account = None,
@@ -340,7 +348,7 @@ def doctor(
     checks = examine(
         DoctorRequest(
             storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
-            engine=engine if engine is not None else settings.engine,
+            engine=chosen_engine(settings, engine),
             out=out or settings.out,
             templates=settings.templates,
             access=chosen_access(settings, key_vault, secret, endpoint),
@@ -380,7 +388,7 @@ def _request(
     return RunRequest(
         period=period or SAMPLE_PERIOD,
         storage=storage,
-        engine=engine if engine is not None else settings.engine,
+        engine=chosen_engine(settings, engine),
         steps=tuple(step.strip() for step in steps.split(",")),
         out=out or settings.out,
         templates=settings.templates,

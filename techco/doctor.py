@@ -11,7 +11,7 @@ from pathlib import Path
 from techco import machine_checks
 from techco.access import Access
 from techco.checks import Check, Examination, Skip, make_checks
-from techco.engine import check_engine
+from techco.engine_name import parse_engine
 from techco.storage_checks import StorageChecks
 
 
@@ -48,7 +48,7 @@ def examine(request: DoctorRequest) -> Iterator[Check]:
     ParameterError
         Before the first check, when something in the request is not allowed.
     """
-    check_engine(request.engine)
+    parse_engine(request.engine)
     examinations = _of_machine(request)
     if not request.storage:
         return make_checks([*examinations, Examination("storage", _no_storage)])

@@ -1,29 +1,34 @@
-"""Starts the engine: the one function that returns a ready Spark session.
-
-Sail, the default, runs inside this process and speaks Spark Connect on a random loopback port. Its server lives as long
-as the process and is started once.
-"""
+"""Starts the engine: the one function that returns a ready Spark session. All engines speak Spark Connect."""
 
 from __future__ import annotations
 
+import atexit
 import os
-import signal
-import threading
-from functools import cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from techco.errors import EngineError, ParameterError
+from techco import spark_conf
+from techco.cluster import check_cluster
+from techco.connect import connect, is_open
+from techco.engine_name import TOKEN_VARIABLE, EngineName, parse_engine
+from techco.errors import CredentialError, EngineError, ParameterError
+from techco.sail import open_sail
 from techco.scrub import scrub
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from techco.spark_server import SparkServer
     from techco.storage import Storage
 
-ENGINES = ("sail",)
-
-# A notebook may stay open for a day between two cells; Sail's own limit is 15 minutes.
-_SAIL_SESSION_TIMEOUT_S = 7 * 24 * 3600
+# By default `SET` hides the values of settings that look like secrets; an account key of Azure does not.
+_SECRET_SETTINGS = r"(?i)url|secret|password|passwd|token|access[.]?key|fs\.azure\."
+_READY = "TECHCO_SPARK_READY"
+"""For the kernels of a run: the engine's name and the address of its server, which has been checked already."""
+_taken: dict[str, str] = {}
+_sessions: dict[str, SparkSession] = {}
+_servers: dict[str, SparkServer] = {}
 
 
 def check_engine(name: str) -> None:
@@ -34,19 +39,23 @@ def check_engine(name: str) -> None:
     ParameterError
         Names the known engines.
     """
-    if name not in ENGINES:
-        raise ParameterError(f"engine is {name!r}. Allowed: {', '.join(ENGINES)}.")
+    parse_engine(name)
 
 
-def session(engine: str = "sail", storage: Storage | None = None) -> SparkSession:
+def session(
+    engine: str = "sail", storage: Storage | None = None, settings: Mapping[str, str] | None = None
+) -> SparkSession:
     """Return the ready session of an engine; the first call starts it.
 
     Parameters
     ----------
     engine
-        `sail`.
+        `sail`, `spark`, `spark://HOST:PORT` or `sc://HOST:PORT`.
     storage
-        What the session is for. One that needs a credential has a session of its own, which keeps it as it is now.
+        What the session is for. Of Sail, one that needs a credential has a session of its own, which keeps it as it is
+        now.
+    settings
+        Of Apache Spark; None takes them from the environment.
 
     Returns
     -------
@@ -59,16 +68,57 @@ def session(engine: str = "sail", storage: Storage | None = None) -> SparkSessio
     ParameterError
         When the engine is not known.
     EngineError
-        When it does not start, or cannot read the storage.
+        When it does not start or answer, or cannot read the storage.
     """
-    check_engine(engine)
+    name = parse_engine(engine)
+    if settings is None:
+        settings = _settings() if name.kind != "sail" else {}
+    spark_conf.check_fits(settings, engine)
+    if name.kind == "sail":
+        return _sail(storage)
+    return _spark(name, storage, settings)
+
+
+@contextmanager
+def ready_engine(engine: str, settings: Mapping[str, str], storage: Storage) -> Iterator[dict[str, str]]:
+    """Start what the kernels of a run share, and check it: one driver of Apache Spark, or the server's answer.
+
+    Yields
+    ------
+    dict[str, str]
+        Environment variables by which the kernels find it.
+
+    Raises
+    ------
+    EngineError
+        As `session`.
+    """
+    from techco.spark_server import SparkServer
+
+    name = parse_engine(engine)
+    text = {spark_conf.VARIABLE: spark_conf.to_text(settings)}
+    if name.kind == "sail":
+        yield {}
+    elif name.kind == "connect":
+        token = _token()
+        _open(name, name.text, token, settings, storage).stop()
+        yield {**text, _READY: f"{engine} {name.text}", TOKEN_VARIABLE: token}
+    else:
+        with SparkServer(name, settings) as server:
+            _open(name, server.url, server.token, settings, storage).stop()
+            yield {**text, _READY: f"{engine} {server.url}", TOKEN_VARIABLE: server.token}
+
+
+def configure(spark: SparkSession) -> SparkSession:
+    """Give a session the settings that the package relies on, the same for every engine."""
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
+    return spark
+
+
+def _sail(storage: Storage | None) -> SparkSession:
     touch = storage.first_touch() if storage else ""
-    try:
-        spark = configure(_connect(_start_sail(), new=bool(touch)))
-    except (OSError, RuntimeError, ImportError) as error:
-        raise EngineError(
-            f"The engine sail did not start: {error}. Reinstall it: pip install --force-reinstall pysail."
-        ) from error
+    spark = configure(open_sail(new=bool(touch)))
     if storage and touch:
         _let_in(spark, storage, touch)
     return spark
@@ -89,40 +139,104 @@ def _let_in(spark: SparkSession, storage: Storage, touch: str) -> None:
         ) from None
 
 
-def configure(spark: SparkSession) -> SparkSession:
-    """Give a session the settings that the package relies on, the same for every engine."""
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-    spark.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
+def _spark(name: EngineName, storage: Storage | None, settings: Mapping[str, str]) -> SparkSession:
+    """The session with an Apache Spark, or another server; one for each storage, as it holds its credential."""
+    key = f"{name.text} {storage.url if storage else ''}"
+    found = _sessions.get(key)
+    if found is None or not is_open(found):
+        url, token, is_checked = _server(name, settings)
+        found = _sessions[key] = _open(name, url, token, settings, storage, is_checked)
+    return found
+
+
+def _open(
+    name: EngineName,
+    url: str,
+    token: str,
+    settings: Mapping[str, str],
+    storage: Storage | None,
+    is_checked: bool = False,
+) -> SparkSession:
+    spark = configure(connect(url, token))
+    spark.conf.set("spark.sql.redaction.options.regex", _SECRET_SETTINGS)
+    if name.kind == "connect":  # a driver of our own has been started with them
+        _set(spark, name, settings)
+    if storage:
+        without = _let_spark_in(spark, name, storage, settings)
+        if not is_checked and not name.is_local:
+            check_cluster(spark, name.text, storage, without)
     return spark
 
 
-@cache
-def _start_sail() -> int:
-    """Start the server; returns its port."""
-    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(_SAIL_SESSION_TIMEOUT_S))
-    os.environ.setdefault("RUST_LOG", "error")  # Sail reports every session it opens and closes
-    os.environ.setdefault("no_grpc_proxy", "127.0.0.1")  # an organisation's proxy would be asked for this machine
-    from pysail.spark import SparkConnectServer
+def _set(spark: SparkSession, name: EngineName, settings: Mapping[str, str]) -> None:
+    from pyspark.errors import PySparkException
 
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    _servers.append(server)
-    _, port = server.listening_address
-    return int(port)
-
-
-_servers: list[object] = []  # a server that is collected stops
+    for key, value in settings.items():
+        try:
+            spark.conf.set(key, value)
+        except PySparkException as error:
+            reason = scrub(str(error)).strip().partition("\n")[0]
+            raise ParameterError(
+                f"--spark-conf {key} is refused by {name.text}: {reason} What a server takes only when it starts must "
+                "be set there."
+            ) from None
 
 
-def _connect(port: int, new: bool = False) -> SparkSession:
-    from pyspark.sql import SparkSession
+def _let_spark_in(spark: SparkSession, name: EngineName, storage: Storage, settings: Mapping[str, str]) -> str:
+    """Give a session the credential of a storage; returns why it has none where that is no error yet.
 
-    on_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    builder = SparkSession.builder.remote(f"sc://127.0.0.1:{port}")
-    spark = builder.create() if new else builder.getOrCreate()
-    spark.sql("SELECT 1").collect()
-    if on_main_thread:
-        # With its first query Sail takes Ctrl-C for itself and dies of it, and the client then waits forever.
-        signal.signal(signal.SIGINT, handler or signal.default_int_handler)
-    return spark
+    A cluster may have one of its own, which it is then left to use; and so is what a user has set.
+    """
+    if any("fs.azure." in key for key in settings):
+        return ""
+    try:
+        settings = storage.hadoop_settings()
+    except CredentialError as error:
+        if name.is_local:
+            raise
+        return str(error)
+    for key, value in settings.items():
+        spark.conf.set(key, value)
+    return ""
+
+
+def _server(name: EngineName, settings: Mapping[str, str]) -> tuple[str, str, bool]:
+    """Address and token of the server of an engine, and whether it has been checked; started if it is to run here."""
+    ready, _, url = _environment(_READY).partition(" ")
+    if ready == name.text:
+        return url, _environment(TOKEN_VARIABLE), True
+    if name.kind == "connect":
+        return name.text, _token(), False
+    if name.text not in _servers:
+        from techco.spark_server import SparkServer
+
+        _servers[name.text] = SparkServer(name, settings)
+    server = _servers[name.text]
+    return server.url, server.token, False
+
+
+@atexit.register
+def _end() -> None:
+    """Close what is open. PySpark would do so when Python has stopped its threads, and wait for these forever."""
+    for spark in _sessions.values():
+        with suppress(Exception):
+            spark.stop()
+    for server in _servers.values():
+        server.stop()
+
+
+def _token() -> str:
+    return _environment(TOKEN_VARIABLE)
+
+
+def _environment(variable: str) -> str:
+    """A variable, which is taken out of the environment at first use: what a notebook starts has no part in it."""
+    if value := os.environ.pop(variable, ""):
+        _taken[variable] = value
+    return _taken.get(variable, "")
+
+
+def _settings() -> dict[str, str]:
+    from techco.settings import load_settings
+
+    return load_settings().all_spark_conf

@@ -103,6 +103,10 @@ class Folder(Storage):
         """The file as a URL, in which no character is a pattern."""
         return "file://" + quote(str(self.path(name)))
 
+    def location(self, name: str) -> str:
+        """The path as a URL; without `file:` a cluster would look in its own default file system."""
+        return f"file:{self.path(name)}"
+
     def engine_path(self, name: str) -> str:
         """The path itself, or by way of a link to the folder if engines would misread it."""
         return f"{_plain_path(self.url)}/{name}"

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from techco import clean
 from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS
+from techco.dialects import dialect
 from techco.display import Column, Figures, Table, Value
 from techco.errors import RawFileError, TableError
 from techco.known import Known, found_in, numbered, without
@@ -20,7 +21,6 @@ from techco.rawcsv import read_csv
 from techco.rawlogs import LogReader
 from techco.reasons import CustomerReason, LogReason, ProductReason
 from techco.receipts import Receipt, fingerprint, made_by
-from techco.scratch import Scratch
 from techco.shop import Shop
 from techco.storage import CUSTOMERS as CUSTOMER_FILE
 from techco.storage import PRODUCTS as PRODUCT_FILE
@@ -29,8 +29,9 @@ from techco.storage import RawFile
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from techco.scratch import Scratch
+
 _BY_DAY = ("web_logs", "quarantine")
-_KEYS_AT_ONCE = 4_000_000
 _EXAMPLES = 3
 _EXAMPLE_CHARS = 200
 
@@ -100,7 +101,7 @@ def ingest(shop: Shop) -> Ingested:
     files = [*log_files, customer_file, product_file]
     if not shop.refresh and (unchanged := _unchanged(shop, files)):
         return unchanged
-    with Scratch(shop.spark) as scratch:
+    with shop.scratch() as scratch:
         logs = _judge_logs(shop, log_files, scratch)
         customers = _judge_snapshot(
             "customers",
@@ -244,8 +245,9 @@ def _without_duplicates(
 
 
 def _repeated(good: DataFrame, key: str, rows: int, scratch: Scratch) -> DataFrame:
-    """The keys of more than one row, found share by share: an engine holds all different keys of a query at once."""
-    shares = -(-rows // _KEYS_AT_ONCE) or 1
+    """The keys of more than one row, found share by share where the engine may not group all at once."""
+    at_once = dialect(scratch.spark).keys_at_once
+    shares = max(1, -(-rows // at_once)) if at_once else 1
     found = []
     for share in range(shares):
         part = good.where(F.pmod(F.col(key), F.lit(shares)) == share) if shares > 1 else good

@@ -9,9 +9,6 @@ import json
 import os
 import platform
 import pwd
-import re
-import shutil
-import subprocess
 import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -20,8 +17,10 @@ from pathlib import Path
 from techco import notebooks
 from techco.checks import Skip
 from techco.engine import session
+from techco.engine_name import parse_engine
 from techco.errors import EngineError, ParameterError, TechcoError
 from techco.history import RUNS
+from techco.java import check_java
 from techco.record import STEPS
 from techco.wording import duration
 
@@ -29,9 +28,6 @@ PARAMETERS = ("storage", "start_date", "end_date", "engine", "run_id")
 """What a template must declare."""
 
 _SHOWN_PACKAGES = ("pyspark", "pysail", "papermill", "deltalake")
-_JAVA_NEEDED = 17
-_JAVA_VERSION = re.compile(r'version "(?:1\.)?(\d+)')  # Java 8 calls itself 1.8
-_JAVA_TIMEOUT_S = 10
 _FIRST_USER = 1000
 _NO_USERS = range(61184, 65535)  # of services, and nobody: https://systemd.io/UIDS-GIDS
 _MOST_NAMED = 3
@@ -78,32 +74,9 @@ def engine_answers(engine: str) -> str:
 
 def java(engine: str) -> str:
     """The version of Java, if the engine needs it."""
-    if not engine.startswith("spark"):
+    if not parse_engine(engine).needs_java:
         raise Skip("only Apache Spark needs it")
-    found = java_version()
-    if found is None or found < _JAVA_NEEDED:
-        what = "There is no Java" if found is None else f"Java is {found}"
-        raise EngineError(
-            f"{what}, and Apache Spark needs {_JAVA_NEEDED} or newer. Install it, for instance with apt-get install "
-            "openjdk-17-jre-headless, and if there are several, name its folder in JAVA_HOME."
-        )
-    return f"{found}"
-
-
-def java_version() -> int | None:
-    """The number of the Java that Apache Spark would start, None if there is none that works."""
-    home = os.environ.get("JAVA_HOME")
-    program = shutil.which("java", path=f"{home}/bin" if home else None)
-    if not program:
-        return None
-    try:
-        told = subprocess.run(
-            [program, "-version"], capture_output=True, text=True, timeout=_JAVA_TIMEOUT_S, check=True
-        ).stderr
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = _JAVA_VERSION.search(told)
-    return int(found[1]) if found else None
+    return f"{check_java()}"
 
 
 def templates(folder: Path | None) -> str:

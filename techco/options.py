@@ -59,6 +59,19 @@ PublishTo = Annotated[str | None, typer.Option(metavar="TARGET", help=_TARGET, s
 Target = Annotated[
     str | None, typer.Option("--to", metavar="TARGET", help=_TARGET, show_default="reports/ of the run's storage")
 ]
+_SPARK = "Apache Spark"
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="E",
+        help="Where the PySpark code runs: sail, spark (on this machine), spark://HOST:PORT or sc://HOST:PORT.",
+        show_default="sail",
+    ),
+]
+SparkConf = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="A setting of Apache Spark; again for another.", rich_help_panel=_SPARK),
+]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
 ]
@@ -74,6 +87,22 @@ Refresh = Annotated[
     bool, typer.Option("--refresh", help="Ingest and join again even if nothing has changed since an earlier run.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def chosen_engine(settings: Settings, engine: str | None) -> str:
+    """The engine of the option, else of the settings; a token that it carries goes into the environment."""
+    from techco.engine_name import TOKEN_VARIABLE, split_token
+    from techco.scrub import hide
+
+    if engine is None:
+        engine, token = settings.engine, settings.spark_token.get_secret_value()
+    else:
+        engine, token = split_token(engine)
+        token = token or settings.spark_token.get_secret_value()
+    if token:
+        hide(token)
+        os.environ[TOKEN_VARIABLE] = token
+    return engine
 
 
 def chosen_pii(settings: Settings, pii: str | None) -> PiiValue:

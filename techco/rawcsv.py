@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from techco import rawtext
+from techco.dialects import dialect
 from techco.errors import RawFileError
 from techco.scratch import Scratch
 from techco.storage import RawFile, Storage
@@ -139,7 +140,8 @@ def _read_in_parallel(
     from pyspark.sql import functions as F
 
     value = F.col("value")
-    text = scratch.spark.read.option("lineSep", "\n").text(storage.engine_url(file.name))
+    path = dialect(scratch.spark).raw_file(storage, file.name)
+    text = scratch.spark.read.option("lineSep", "\n").text(path)
     lines = text.select(F.trim(value, F.lit("\ufeff\r")).alias("value")).where(F.trim(value, F.lit(_BLANKS)) != "")
     is_header = value == ",".join(header)
     unusual = value.rlike(r'["\r\x{FFFD}]')

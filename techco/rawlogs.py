@@ -14,13 +14,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from techco import rawjson, rawtext
+from techco.dialects import dialect
 from techco.errors import RawFileError
 from techco.rawarrow import parse_records
 from techco.scratch import Scratch
 from techco.storage import LOGS_FOLDER, RawFile, Storage
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 RECORDS_DDL = f"raw STRING, is_object BOOLEAN, {', '.join(f'{name} STRING' for name in rawjson.FIELDS)}"
 Judge = Callable[["DataFrame"], "DataFrame"]
@@ -33,7 +34,7 @@ _NEXT = rf"^{_BLANK},{_BLANK}\{{"
 _END = rf"^(?:\x{{FEFF}}?{_BLANK}\[)?{_BLANK}\]{_BLANK}\z"
 _BLANK_LINE = r"^\x{FEFF}?[ \t\r]*\z"
 _AROUND = " \t\r\n\ufeff"
-_REPLACED = "\ufffd"  # which Spark puts in place of bytes that are not UTF-8
+_REPLACED = "\ufffd"  # what readers of text put in place of bytes that are not UTF-8
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class LogReader:
         part = F.when(text.rlike(_NEXT), "next").when(text.rlike(_FIRST), "first").when(text.rlike(_END), "end")
         raw = F.concat(F.ltrim(text, F.lit(_AROUND + "[,")), F.lit("}"))
         pieces = self._text(files, "}").select(raw.alias("raw"), part.alias("part"), "files")
-        whole = F.col("is_object") & ~F.contains("raw", F.lit(_REPLACED))
+        whole = F.col("is_object") & ~_is_doubtful("raw")
         parsed = parse_records(pieces).withColumn("part", F.when(whole | (F.col("part") == "end"), F.col("part")))
         judged = self.scratch.put(judge(parsed))
         found = {row[0]: row[1] for row in judged.groupBy("part").count().collect()}
@@ -112,10 +113,10 @@ class LogReader:
         from pyspark.sql import functions as F
 
         lines = self._text(files, "\n").where(~F.col("value").rlike(_BLANK_LINE))
-        part = F.when(F.contains("value", F.lit(_REPLACED)), "replaced").otherwise("line")
+        part = F.when(_is_doubtful("value"), "doubtful").otherwise("line")
         raw = F.trim(F.col("value"), F.lit(_AROUND))
         judged = self.scratch.put(judge(parse_records(lines.select(raw.alias("raw"), part.alias("part"), "files"))))
-        if not judged.where("part = 'replaced'").isEmpty():
+        if not judged.where("part = 'doubtful'").isEmpty():
             for file in files:
                 rawtext.check_readable(self.storage, file)
         return judged
@@ -137,15 +138,23 @@ class LogReader:
         """Pieces of text in `value`, and in `files` the number of their set."""
         from pyspark.sql import functions as F
 
+        spoken = dialect(self.scratch.spark)
         sets: dict[str | None, list[str]] = {}
         for file in files:
-            sets.setdefault(self.numbers.get(file.name), []).append(self.storage.engine_url(file.name))
+            sets.setdefault(self.numbers.get(file.name), []).append(spoken.raw_file(self.storage, file.name))
         reader = self.scratch.spark.read.option("lineSep", separator)
         frames = [
             reader.text(paths).select("value", F.lit(number).cast("string").alias("files"))
             for number, paths in sets.items()
         ]
         return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def _is_doubtful(text: str) -> Column:
+    """Whether a column may come from bytes that are not UTF-8: Sail refuses these, Apache Spark keeps them."""
+    from pyspark.sql import functions as F
+
+    return F.contains(text, F.lit(_REPLACED)) | ~F.is_valid_utf8(text)
 
 
 def is_array(storage: Storage, file: RawFile) -> bool:

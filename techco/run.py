@@ -6,6 +6,7 @@ import shlex
 import threading
 import time
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,8 +14,10 @@ from pathlib import Path
 
 from techco import notebooks
 from techco.access import Access
+from techco.engine_name import parse_engine
 from techco.errors import ParameterError, TechcoError
 from techco.history import RECORD, RUNS
+from techco.java import check_java
 from techco.kernels import Kernels
 from techco.liveness import held
 from techco.period import Period
@@ -25,6 +28,7 @@ from techco.provenance import provenance
 from techco.record import REPORT, STEPS, RunRecord, StepRecord
 from techco.reporting import load_ahead, make_report, record_failure
 from techco.settings import variables
+from techco.spark_conf import check_fits
 from techco.storage import Storage
 
 
@@ -56,6 +60,8 @@ class RunRequest:
         The shop: a local folder, the URL of a container, or `sample`.
     engine
         Where the PySpark code runs.
+    spark_conf, shown_spark_conf
+        Settings of Apache Spark, and those of them that the command to repeat the run has: never a credential.
     steps
         Which steps; they run in the order of `record.STEPS`.
     out
@@ -82,6 +88,8 @@ class RunRequest:
     period: Period
     storage: str = "sample"
     engine: str = "sail"
+    spark_conf: Mapping[str, str] = field(default_factory=dict)
+    shown_spark_conf: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[str, ...] = STEPS
     out: Path = Path()
     templates: Path | None = None
@@ -103,6 +111,7 @@ class RunRequest:
         if self.publish_to is not None and not self.publish:
             raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
         check_pii(self.pii, "--pii")
+        check_fits(self.spark_conf, self.engine)
 
     def template(self, step: str) -> Path:
         """The notebook of a step."""
@@ -112,6 +121,7 @@ class RunRequest:
         """The words that repeat this run from any directory; `storage` without credentials."""
         words = ["techco", "run", "--storage", storage, "--from", str(self.period.first), "--to", str(self.period.last)]
         words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
+        words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
         words += ["--pii", self.pii] if self.pii != "mask" else []
@@ -138,8 +148,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
 
     Raises
     ------
-    ParameterError, StorageError
-        When something in the request is not allowed; then there is no run.
+    ParameterError, StorageError, EngineError
+        When something in the request is not allowed, or the engine cannot do it; then there is no run.
     Interrupted
         When Ctrl-C has ended the run, whose record and report say so, or its publication.
     NotPublished
@@ -147,25 +157,41 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
     """
     started = time.monotonic()
     storage = check(request)
-    run_dir = _make_run_dir(request)
-    with held(run_dir):
-        record = _new_record(request, storage, run_dir.name)
-        try:
-            _execute_steps(request, storage, record, run_dir, progress or Silent())
-        except BaseException as error:
-            record_failure(record, _unfinished_step(record), error)
-            record.seconds = _since(started)
-            record.save(run_dir / RECORD)
-            with suppress(Exception):  # what ended the run is what must be told
-                make_report(record, run_dir)
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted(record) from None
-            raise
-        record.seconds = _since(started)
-        record.save(run_dir / RECORD)
-        make_report(record, run_dir)
+    from techco.engine import ready_engine
+
+    with ready_engine(request.engine, request.spark_conf, storage) as engine:
+        run_dir = _make_run_dir(request)
+        with held(run_dir):
+            record = _run(request, storage, engine, run_dir, started, progress or Silent())
     if request.publish:
         _publish(request, record, run_dir)
+    return record
+
+
+def _run(
+    request: RunRequest,
+    storage: Storage,
+    engine: Mapping[str, str],
+    run_dir: Path,
+    started: float,
+    progress: Progress,
+) -> RunRecord:
+    """Execute the steps in a folder of their own; whatever happens, there are a record and a report."""
+    record = _new_record(request, storage, run_dir.name)
+    try:
+        _execute_steps(request, storage, engine, record, run_dir, progress)
+    except BaseException as error:
+        record_failure(record, _unfinished_step(record), error)
+        record.seconds = _since(started)
+        record.save(run_dir / RECORD)
+        with suppress(Exception):  # what ended the run is what must be told
+            make_report(record, run_dir)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(record) from None
+        raise
+    record.seconds = _since(started)
+    record.save(run_dir / RECORD)
+    make_report(record, run_dir)
     return record
 
 
@@ -177,9 +203,9 @@ def check(request: RunRequest) -> Storage:
     ParameterError, StorageError
         Says what is not allowed.
     """
-    from techco.engine import check_engine
-
-    check_engine(request.engine)
+    name = parse_engine(request.engine)
+    if name.needs_java:
+        check_java()
     for step in request.steps:
         notebooks.check_parameters(request.template(step), _parameters(request, request.storage, run_id=""))
     storage = open_storage(request.storage, request.access)
@@ -251,9 +277,17 @@ def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord
     )
 
 
-def _execute_steps(request: RunRequest, storage: Storage, record: RunRecord, run_dir: Path, progress: Progress) -> None:
+def _execute_steps(
+    request: RunRequest,
+    storage: Storage,
+    engine: Mapping[str, str],
+    record: RunRecord,
+    run_dir: Path,
+    progress: Progress,
+) -> None:
     templates = [request.template(step.name) for step in record.steps]
-    with Kernels(templates, variables(request.access, request.pii, request.refresh), storage.libraries) as kernels:
+    environment = {**variables(request.access, request.pii, request.refresh), **engine}
+    with Kernels(templates, environment, storage.libraries) as kernels:
         for step in record.steps:
             step.status = "running"
             record.save(run_dir / RECORD)

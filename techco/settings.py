@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from techco.access import Access
+from techco.engine_name import parse_engine
 from techco.errors import ParameterError
 from techco.privacy import VARIABLE as PII
 from techco.privacy import Pii
 from techco.receipts import VARIABLE as REFRESH
+from techco.spark_conf import VARIABLE as SPARK_CONF
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "TECHCO_"
 
@@ -33,6 +39,14 @@ class Settings(BaseSettings):
         As `--pii`.
     refresh
         As `--refresh`.
+    spark_conf
+        Settings of Apache Spark, as `--spark-conf`, here one JSON object, which may hold credentials.
+    spark_packages
+        Maven coordinates of jars for Apache Spark, with commas between: `spark.jars.packages`.
+    spark_memory
+        Memory of Spark's driver and of each executor, for instance `4g`.
+    spark_token
+        The token of a Spark Connect server.
     key_vault, secret, endpoint
         How a storage account is reached, as `--key-vault`, `--secret` and `--endpoint`; see `Access`.
     """
@@ -45,16 +59,25 @@ class Settings(BaseSettings):
     templates: Path | None = None
     pii: Pii = "mask"
     refresh: bool = False
+    spark_conf: dict[str, str] = {}
+    spark_packages: str = ""
+    spark_memory: str = ""
+    spark_token: SecretStr = SecretStr("")
     key_vault: str = ""
     secret: str = ""
     endpoint: str = ""
 
+    @property
+    def all_spark_conf(self) -> dict[str, str]:
+        """All settings of Apache Spark, those of packages and memory among them."""
+        from techco.spark_conf import conf
+
+        return conf(self.spark_conf, self.spark_packages, self.spark_memory)
+
     @field_validator("engine")
     @classmethod
     def _known_engine(cls, value: str) -> str:
-        from techco.engine import check_engine
-
-        check_engine(value)
+        parse_engine(value)
         return value
 
     @field_validator("templates")
@@ -79,11 +102,19 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = (
-            f"{PREFIX}{str(fault['loc'][0]).upper()} is {str(fault['input'])!r}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
+            f"{PREFIX}{str(fault['loc'][0]).upper()} is {_shown(fault)}: {fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors()
         )
         raise ParameterError("\n".join(faults)) from None
+    except SettingsError:  # the value is not repeated: it may hold a credential
+        raise ParameterError(
+            f"{SPARK_CONF} is not one JSON object of texts. Give for instance "
+            f'{SPARK_CONF}=\'{{"spark.executor.memory": "4g"}}\'.'
+        ) from None
+
+
+def _shown(fault: ErrorDetails) -> str:
+    return "not allowed" if str(fault["loc"][0]).startswith("spark_") else repr(str(fault["input"]))
 
 
 def load_access() -> Access:

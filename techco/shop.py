@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 from techco.contract import TABLES
 from techco.display import Figures
 from techco.engine import check_engine, session
+from techco.engine_name import parse_engine
 from techco.errors import TableError
 from techco.period import Period
 from techco.places import open_storage
 from techco.privacy import Pii, chosen_pii
 from techco.receipts import chosen_refresh
+from techco.scratch import Scratch
 from techco.storage import Storage
 from techco.tables import Tables
 
@@ -92,6 +95,10 @@ class Shop:
         """`event_date`, `product_id`, `quantity` long, `sales` decimal(32,2), `purchases` long."""
         return self.table("product_sales")
 
+    def scratch(self) -> Scratch:
+        """Where a step puts aside what it must; beside the tables if the engine does not see this machine's files."""
+        return Scratch(self.spark, None if parse_engine(self.engine).is_local else self.storage)
+
     def existing(self) -> list[str]:
         """Names of the tables that have been made."""
         return [name for name in TABLES if self.tables.exists(name)]
@@ -122,6 +129,7 @@ def open_shop(
     access: Access | None = None,
     pii: Pii | None = None,
     refresh: bool | None = None,
+    spark_conf: Mapping[str, str] | None = None,
 ) -> Shop:
     """Open a shop for a period.
 
@@ -134,7 +142,8 @@ def open_shop(
         A `Period`, or text such as `2023`, `2023-Q3`, `2023-08`, `2023-W31`, `2023-08-02` or
         `2023-08-01..2023-08-15`, both ends included.
     engine
-        `sail`.
+        `sail`; `spark`, Apache Spark on this machine; `spark://HOST:PORT`, the master of a standalone Spark cluster; or
+        `sc://HOST:PORT`, a Spark Connect server, whose token is in the setting `TECHCO_SPARK_TOKEN`.
     run_id
         Recorded with quarantined records; empty for work by hand.
     access
@@ -144,6 +153,8 @@ def open_shop(
         `mask` to hide personal data in what the steps show, or `show`; None takes it from the settings.
     refresh
         Whether steps do their work even if nothing has changed since they last did; None takes it from the settings.
+    spark_conf
+        Settings of Apache Spark; None takes them from the settings. They count when the engine is opened first.
 
     Raises
     ------
@@ -151,6 +162,8 @@ def open_shop(
         When a value is not allowed; names what is.
     StorageError
         When the storage does not exist or cannot be read, or there is no credential for it.
+    EngineError
+        When the engine does not start or answer, or does not see the storage.
     """
     check_engine(engine)
     shown = chosen_pii(pii)
@@ -158,6 +171,6 @@ def open_shop(
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
     place = open_storage(storage, access)
     anew = chosen_refresh(refresh)
-    shop = Shop(place, days, session(engine, place), run_id, shown, engine, anew)
+    shop = Shop(place, days, session(engine, place, spark_conf), run_id, shown, engine, anew)
     shop.make_views()
     return shop

@@ -132,11 +132,15 @@ class Storage(ABC):
 
     @abstractmethod
     def engine_url(self, name: str) -> str:
-        """Where the engine reads a raw file, whatever characters are in its name."""
+        """Where Sail reads a raw file, whatever characters are in its name."""
+
+    @abstractmethod
+    def location(self, name: str) -> str:
+        """The URL of a file or folder with all characters as they are, as Apache Spark takes it."""
 
     @abstractmethod
     def engine_path(self, name: str) -> str:
-        """Where the engine and Delta Lake find a table, or a folder in it.
+        """Where Sail and Delta Lake find a table, or a folder in it.
 
         Raises
         ------
@@ -147,6 +151,16 @@ class Storage(ABC):
     def first_touch(self) -> str:
         """What an engine reads first, within `engine_environment`, so that it takes up a credential; empty for none."""
         return ""
+
+    def hadoop_settings(self) -> dict[str, str]:
+        """The settings by which Apache Spark opens the storage, a credential among them; none where it needs none.
+
+        Raises
+        ------
+        CredentialError, EngineError
+            When Apache Spark cannot be let in with what this process has.
+        """
+        return {}
 
     def engine_environment(self) -> AbstractContextManager[object]:
         """In it, an engine or Delta Lake that touches the storage for the first time finds what it needs for that."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from techco import contract
 from techco.access import Access
 from techco.checks import Examination, Skip
+from techco.dialects import dialect
 from techco.errors import CredentialError, RawFileError, StorageError
 from techco.period import Period
 from techco.places import is_url, open_storage
@@ -146,7 +147,7 @@ class StorageChecks:
         started = time.monotonic()
         self._spark = session(self._engine, self._opened)
         name = self._some_file()
-        row = self._spark.read.text(self._opened.engine_url(name)).first()
+        row = self._spark.read.text(dialect(self._spark).raw_file(self._opened, name)).first()
         if not row or (self._has_probe and row.value != PROBE):
             raise StorageError(f"{self._engine} does not find in {name} what is in it. Is anyone else writing there?")
         what = "it" if self._has_probe else f"the first line of {name}"

@@ -1,8 +1,8 @@
 """Writes and reads the tables; the only module that writes them.
 
-The engine writes plain Parquet files into a new folder inside the table, where no reader looks, in chunks of days so
-that memory stays bounded. Then one commit to the Delta log adds them and removes the files they replace. A reader sees
-the period before that commit or after it; a run that dies leaves files that no commit names.
+The engine writes plain Parquet files into a new folder inside the table, where no reader looks, in chunks of days where
+memory would not stay bounded otherwise. Then one commit to the Delta log adds them and removes the files they replace.
+A reader sees the period before that commit or after it; a run that dies leaves files that no commit names.
 
 Sail's own Delta writer is not used: it appends rows outside the predicate of `replaceWhere`, casts and drops columns
 silently, and buffers a whole partitioned write in memory.
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from techco.contract import PARTITION, TABLES, TableContract
+from techco.dialects import NO_DAY, dialect
 from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
 from techco.period import Period
 from techco.storage import TABLES_FOLDER, RawFile, Storage
@@ -34,14 +35,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-ROWS_PER_CHUNK = 5_000_000
 COMMIT_ATTEMPTS = 12
 # Whoever opens a table reads each commit since the last checkpoint, one request after the other. Delta Lake's own
 # default is 10, that of delta-rs 100.
 _CONFIGURATION = {"delta.checkpointInterval": "10"}
 _READERS = 16  # of the written files' row counts, each of which waits for a storage account
-# Hive's name for the partition of NULL. Sail would write a NULL date into 1970-01-01.
-_NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,8 @@ class Tables:
         with self.storage.engine_environment():
             return DeltaTable.is_deltatable(self._location(name))
 
-    def read(self, name: str) -> DataFrame:
-        """Read a table as its last commit has left it; later commits do not change what is returned.
+    def read(self, name: str, period: Period | None = None) -> DataFrame:
+        """Read a table as its last commit has left it, of one by day a period; later commits change nothing in it.
 
         Raises
         ------
@@ -79,19 +77,19 @@ class Tables:
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            version = self._open(name).version()
+            current = self._open(name)
         except TableNotFoundError:
             step = "join" if name in ("full_data", "product_sales") else "ingest"
             raise TableError(
                 f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
             ) from None
-        # A frame is computed at each use: without a version, two uses could see two states of a table.
-        reader = self.spark.read.format("delta").option("versionAsOf", version)
-        return reader.load(self._location(name))
+        files = [path for path, day, _ in _active(current) if day is None or period is None or day in period]
+        frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), files)
+        return frame if period is None else frame.where(_between(period.first, period.last))
 
     def read_period(self, name: str, period: Period) -> DataFrame:
         """Read the days of a period, both ends included, from a table by day."""
-        return self.read(name).where(_between(period.first, period.last))
+        return self.read(name, period)
 
     def data_files(self, name: str) -> dict[str, date | None]:
         """The data files that a table consists of now, and the day of each; none if the table is not there."""
@@ -147,7 +145,7 @@ class Tables:
         _check_columns(frame.schema, table)
         if rows_per_day is None:
             rows_per_day = count_per_day(frame)
-        chunks = list(_chunks(rows_per_day, ROWS_PER_CHUNK))
+        chunks = list(_chunks(rows_per_day, dialect(self.spark).rows_per_chunk))
         return self._replace(
             table, frame, run_id, chunks, lambda day: day in period if day is not None else table.undated
         )
@@ -187,14 +185,13 @@ class Tables:
     def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
         from pyspark.sql import functions as F
 
-        writer = frame
+        spoken = dialect(self.spark)
         if table.by_day:
-            day = F.coalesce(F.col(PARTITION).cast("string"), F.lit(_NO_DAY))
-            writer = frame.withColumn(PARTITION, day)
-        write = writer.write.mode("error")
+            frame = frame.withColumn(PARTITION, F.coalesce(F.col(PARTITION).cast("string"), F.lit(NO_DAY)))
+        write = spoken.ready_to_write(frame, table.by_day).write.mode("error").option("compression", "zstd")
         if table.by_day:
             write = write.partitionBy(PARTITION)
-        write.parquet(f"{self._location(table.name)}/{folder}")
+        write.parquet(spoken.folder(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
 
     def _written(self, folder: str) -> list[DataFile]:
         """The data files below a folder that the engine has just written."""
@@ -301,7 +298,7 @@ def count_per_day(frame: DataFrame) -> dict[date | None, int]:
     return {row[0]: row[1] for row in frame.groupBy(PARTITION).count().collect()}
 
 
-def _chunks(rows_per_day: Mapping[date | None, int], limit: int) -> Iterator[str | None]:
+def _chunks(rows_per_day: Mapping[date | None, int], limit: int | None) -> Iterator[str | None]:
     """Conditions that cut a frame into runs of whole days of about `limit` rows; None for the whole frame.
 
     The first and the last chunk are open to their side, so that no row slips through between them unseen.
@@ -309,7 +306,7 @@ def _chunks(rows_per_day: Mapping[date | None, int], limit: int) -> Iterator[str
     days = sorted(day for day in rows_per_day if day is not None)
     starts, rows = [], 0
     for day in days:
-        if rows and rows + rows_per_day[day] > limit:
+        if limit and rows and rows + rows_per_day[day] > limit:
             starts.append(day)
             rows = 0
         rows += rows_per_day[day]
@@ -347,7 +344,7 @@ def _names(schema: Schema) -> str:
 def _day(name: str) -> date | None:
     """The day of the partition folder that a file lies in."""
     _, equals, value = name.split("/")[-2].partition(f"{PARTITION}=")
-    return date.fromisoformat(unquote(value)) if equals and value != _NO_DAY else None
+    return date.fromisoformat(unquote(value)) if equals and value != NO_DAY else None
 
 
 def _addition(file: DataFile, table: TableContract) -> AddAction:

@@ -18,10 +18,13 @@ import azurite
 import pyspark
 import pytest
 from azurite import Azurite
+from spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
 from stand_ins import Answer, Certificates, Request, StandIn, free_port, make_certificates, managed_identity, serve
 
 from techco import engine
+from techco.connect import connect
 from techco.folder import Folder
+from techco.generate import SampleSpec, generate
 from techco.tables import Tables
 
 if TYPE_CHECKING:
@@ -49,8 +52,6 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSess
     """Apache Spark, the reference: a Spark Connect server of its own, which ships with PySpark."""
     if not shutil.which("java"):
         missing("No Java on this machine: Apache Spark needs Java 17 or newer")
-    from pyspark.sql import SparkSession
-
     port, log = free_port(), tmp_path_factory.mktemp("spark") / "server.log"
     with log.open("wb") as output:
         environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}  # its workers, else whatever `python3` is
@@ -59,10 +60,30 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSess
         )
     try:
         _wait_for(port, server, log)
-        yield engine.configure(SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create())
+        session = engine.configure(connect(f"sc://127.0.0.1:{port}"))
+        yield session
+        session.stop()
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A standalone Spark cluster of two workers, and a Spark Connect server on it that wants a token."""
+    if not shutil.which("java"):
+        missing("No Java on this machine: Apache Spark needs Java 17 or newer")
+    with run_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def large_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Five million logs, in one JSON array."""
+    folder = tmp_path_factory.mktemp("large") / "a shop [1] é"
+    generate(folder, SampleSpec(customers=200_000, products=1000, logs=5_000_000))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def _server_command(port: int) -> list[str]:
@@ -70,6 +91,7 @@ def _server_command(port: int) -> list[str]:
     return [
         str(home / "bin" / "spark-submit"),
         *("--master", "local[2]", "--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=1"),
+        *(word for key, value in INTERPRETED.items() for word in ("--conf", f"{key}={value}")),
         *("--driver-java-options", "-XX:TieredStopAtLevel=1"),  # tiny frames: compiling well costs more than it gives
         *(
             "--conf",
@@ -92,11 +114,25 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     missing(f"Apache Spark did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-@pytest.fixture(scope="session", params=["sail", "apache_spark"])
+@pytest.fixture(scope="session")
+def on_cluster(cluster: Cluster) -> Iterator[SparkSession]:
+    """A session with the cluster."""
+    session = engine.configure(connect(cluster.server, TOKEN))
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session", params=["sail", "apache_spark", "on_cluster"])
 def spark(request: pytest.FixtureRequest) -> SparkSession:
-    """Every engine in turn: a transform must give the same on each."""
+    """Every engine in turn: a transform must give the same on each, and a table must be as safe."""
     session: SparkSession = request.getfixturevalue(request.param)
     return session
+
+
+@pytest.fixture(scope="session", params=["sail", "spark"])
+def engine_here(request: pytest.FixtureRequest) -> tuple[str, SparkSession]:
+    """The engines of one machine in turn, with their names: for steps, of which each has dozens of queries."""
+    return request.param, request.getfixturevalue({"sail": "sail", "spark": "apache_spark"}[request.param])
 
 
 @pytest.fixture

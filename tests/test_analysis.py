@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -195,8 +196,8 @@ def test_sums_of_quantities_do_not_overflow(spark: SparkSession) -> None:
     assert rows(analysis.spend_by_customer(full_data(spark, logs)))[0][4] == 2 * most
 
 
-def test_an_action_called_all_is_not_everyone(sail: SparkSession) -> None:
-    frame = analysis.unique_customers(full_data(sail, [*act("all", 1), *act("view", 1, 2, 3)]))
+def test_an_action_called_all_is_not_everyone(spark: SparkSession) -> None:
+    frame = analysis.unique_customers(full_data(spark, [*act("all", 1), *act("view", 1, 2, 3)]))
     assert "3 different customers were active" in findings.unique_customers(frame).sentence
 
 
@@ -209,8 +210,9 @@ def test_nothing_is_no_error(spark: SparkSession) -> None:
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Folder) -> Shop:
-    return Shop(storage, Period.parse("2023-08-01..2023-08-03"), sail, "run-1")
+def shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
+    name, spark = engine_here
+    return Shop(storage, Period.parse("2023-08-01..2023-08-03"), spark, "run-1", engine=name)
 
 
 def test_a_summary_names_what_the_reader_should_know(shop: Shop) -> None:
@@ -249,7 +251,7 @@ def test_a_summary_follows_the_key_figures_over_the_period(shop: Shop) -> None:
 
 def test_days_left_over_at_the_end_are_no_stretch(shop: Shop) -> None:
     write_shop(shop.storage, [log(1, action="purchase"), log(2, day="2023-10-03", action="purchase")])
-    quarter = Shop(shop.storage, Period.parse("2023-08-01..2023-10-03"), shop.spark, "run-1")
+    quarter = replace(shop, period=Period.parse("2023-08-01..2023-10-03"))
     ingest(quarter)
     join(quarter)
     course = analysis.summarize(quarter).over_time.rows
@@ -273,7 +275,7 @@ def test_only_on_the_sample_shop_the_steps_before_are_run(shop: Shop) -> None:
     write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
     with pytest.raises(TableError, match="--steps join"):
         analysis.period_logs(shop)
-    sample = Shop(Folder(shop.storage.url, is_sample=True), shop.period, shop.spark, "run-1")
+    sample = replace(shop, storage=Folder(shop.storage.url, is_sample=True))
     assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
 
 
@@ -290,7 +292,7 @@ def test_a_summary_of_nothing_divides_by_nothing(shop: Shop) -> None:
 
 
 def test_a_summary_holds_the_key_figures_of_the_period_before(shop: Shop) -> None:
-    earlier = Shop(shop.storage, Period.parse("2023-07-29..2023-07-31"), shop.spark, "run-0")
+    earlier = replace(shop, period=Period.parse("2023-07-29..2023-07-31"), run_id="run-0")
     days = ("2023-07-28", "2023-07-29", "2023-07-31", "2023-08-01")
     write_shop(shop.storage, [log(n, day=day, action="purchase", quantity=n + 1) for n, day in enumerate(days)])
     for one in (earlier, shop):
@@ -313,7 +315,7 @@ def test_a_summary_without_earlier_logs_has_no_earlier_figures(shop: Shop) -> No
 
 
 def test_before_the_first_day_of_the_calendar_there_is_nothing(shop: Shop) -> None:
-    first = Shop(shop.storage, Period.parse("0001-01-01"), shop.spark, "run-1")
+    first = replace(shop, period=Period.parse("0001-01-01"))
     write_shop(shop.storage, [log(1, day="0001-01-01")])
     ingest(first)
     join(first)

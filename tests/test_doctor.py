@@ -44,6 +44,7 @@ from techco.cli import app
 from techco.doctor import DoctorRequest, examine
 from techco.folder import Folder
 from techco.ingest import ingest
+from techco.java import java_version
 from techco.storage_checks import StorageChecks
 from techco.terminal import print_checks
 
@@ -285,12 +286,12 @@ def test_java_says_its_version_in_more_than_one_way(
     program.write_text(f"#!/bin/sh\necho '{told}' >&2\n")
     program.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    assert machine_checks.java_version() == number
+    assert java_version() == number
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="no Java on this machine")
 def test_the_java_of_this_machine_is_found() -> None:
-    version = machine_checks.java_version()
+    version = java_version()
     assert version is not None
     assert version >= 8
 

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from techco import clean
 from techco import ingest as ingest_module
+from techco.dialects import dialect
 from techco.display import Table
 from techco.errors import RawFileError, StorageError, TableError, TechcoError
 from techco.folder import Folder
@@ -30,6 +31,12 @@ AUGUST = Period.parse("2023-08")
 @pytest.fixture
 def shop(sail: SparkSession, storage: Folder) -> Shop:
     return Shop(storage, AUGUST, sail, "run-1")
+
+
+@pytest.fixture
+def any_shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
+    name, spark = engine_here
+    return Shop(storage, AUGUST, spark, "run-1", engine=name)
 
 
 def counts(ingested: Ingested) -> dict[str, list[Any]]:
@@ -53,7 +60,7 @@ def test_a_clean_shop_is_accepted_as_a_whole(shop: Shop) -> None:
     assert [row[0] for row in ingested.raw_files.rows] == ["web_logs.json", "customer_data.csv", "product_data.csv"]
 
 
-def test_every_record_is_accounted_for(shop: Shop) -> None:
+def test_every_record_is_accounted_for(any_shop: Shop) -> None:
     logs = [
         log(1),
         log(1, customer_id=" cust01 ", action="VIEW", quantity=None),
@@ -63,16 +70,16 @@ def test_every_record_is_accounted_for(shop: Shop) -> None:
         log(4, timestamp="?"),
         log(5, action="purchase", quantity=0),
     ]
-    write_shop(shop.storage, logs)
-    ingested = ingest(shop)
+    write_shop(any_shop.storage, logs)
+    ingested = ingest(any_shop)
     assert counts(ingested)["web_logs"] == [7, 2, 1, 3, 1]
     assert reasons(ingested.reasons) == {
         ("web_logs", LogReason.CONFLICT): 1,
         ("web_logs", LogReason.TIMESTAMP): 1,
         ("web_logs", LogReason.QUANTITY): 1,
     }
-    assert shop.tables.read("quarantine").count() == 3
-    kept = {row.log_id: row.action for row in shop.web_logs.collect()}
+    assert any_shop.tables.read("quarantine").count() == 3
+    kept = {row.log_id: row.action for row in any_shop.web_logs.collect()}
     assert kept == {1: "view", 3: "add_to_cart"}  # "add_to_cart" sorts before "purchase"
 
 
@@ -90,7 +97,7 @@ def test_records_that_differ_in_any_field_are_no_duplicates(shop: Shop, changes:
 def test_duplicates_are_found_also_where_not_all_keys_are_held_at_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_module, "_KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(dialect(shop.spark), "keys_at_once", 2)
     numbers = [*range(-4, 5), 10**18, -(10**18), 0, -3, 10**18]
     write_shop(shop.storage, [log(n) for n in numbers] + [log(4, action="purchase")])
     ingested = ingest(shop)
@@ -98,28 +105,28 @@ def test_duplicates_are_found_also_where_not_all_keys_are_held_at_once(
     assert log_ids(shop) == sorted(set(numbers))
 
 
-def test_a_copy_of_a_record_that_loses_is_a_duplicate_and_counted_once(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1, action="b"), log(1, action="a"), log(1, action="b"), log(1, action="a")])
-    assert counts(ingest(shop))["web_logs"] == [4, 1, 2, 1, 0]
-    assert [row.action for row in shop.web_logs.collect()] == ["a"]
-    assert [(row.reason, '"b"' in row.raw) for row in shop.quarantine.collect()] == [(LogReason.CONFLICT, True)]
+def test_a_copy_of_a_record_that_loses_is_a_duplicate_and_counted_once(any_shop: Shop) -> None:
+    write_shop(any_shop.storage, [log(1, action="b"), log(1, action="a"), log(1, action="b"), log(1, action="a")])
+    assert counts(ingest(any_shop))["web_logs"] == [4, 1, 2, 1, 0]
+    assert [row.action for row in any_shop.web_logs.collect()] == ["a"]
+    assert [(row.reason, '"b"' in row.raw) for row in any_shop.quarantine.collect()] == [(LogReason.CONFLICT, True)]
 
 
-def test_refused_records_are_kept_as_they_came(shop: Shop) -> None:
+def test_refused_records_are_kept_as_they_came(any_shop: Shop) -> None:
     bad = log(5, action="purchase", quantity=0, note="<b>")
-    write_shop(shop.storage, json.dumps(log(1)) + "\n" + json.dumps(bad) + "\noops")
-    ingest(shop)
-    rows = {row.raw: row for row in shop.tables.read("quarantine").collect()}
+    write_shop(any_shop.storage, json.dumps(log(1)) + "\n" + json.dumps(bad) + "\noops")
+    ingest(any_shop)
+    rows = {row.raw: row for row in any_shop.tables.read("quarantine").collect()}
     assert rows.keys() == {json.dumps(bad), "oops"}
     assert (str(rows[json.dumps(bad)].event_date), rows["oops"].event_date) == ("2023-08-01", None)
     assert {(row.source, row.run_id) for row in rows.values()} == {("web_logs", "run-1")}
 
 
-def test_customers_and_products_follow_the_same_rules(shop: Shop) -> None:
+def test_customers_and_products_follow_the_same_rules(any_shop: Shop) -> None:
     customers = CUSTOMERS + "cust01,Ann,Lee,ann@example.com,+1-202-555-0101\nCUST2,Abe,Ray,,\nX,No,Key,,\n5,short\n"
     products = PRODUCTS + "PROD1,Lamp,Home,10.1\n2,Book,Books,19.99\n3,Bed,Home,dear\n,Cup,Home,1\n9,a,b,1,1\n"
-    write_shop(shop.storage, [log(1)], customers, products)
-    ingested = ingest(shop)
+    write_shop(any_shop.storage, [log(1)], customers, products)
+    ingested = ingest(any_shop)
     assert counts(ingested)["customers"] == [6, 2, 1, 3, 0]
     assert counts(ingested)["products"] == [7, 2, 1, 4, 0]
     assert reasons(ingested.reasons) == {
@@ -131,8 +138,8 @@ def test_customers_and_products_follow_the_same_rules(shop: Shop) -> None:
         ("products", ProductReason.PRODUCT_ID): 1,
         ("products", ProductReason.FIELDS): 1,
     }
-    assert {row.customer_id: row.first_name for row in shop.customers.collect()} == {1: "Ann", 2: "Abe"}
-    assert {row.product_id: str(row.price) for row in shop.products.collect()} == {1: "10.10", 2: "19.99"}
+    assert {row.customer_id: row.first_name for row in any_shop.customers.collect()} == {1: "Ann", 2: "Abe"}
+    assert {row.product_id: str(row.price) for row in any_shop.products.collect()} == {1: "10.10", 2: "19.99"}
 
 
 def test_examples_hide_email_telephone_and_names(shop: Shop) -> None:
@@ -149,10 +156,10 @@ def test_examples_show_all_where_they_shall(shop: Shop) -> None:
     assert ingest(replace(shop, pii="show")).examples.rows[0][2] == line
 
 
-def test_examples_are_a_few_of_each_reason_and_short(shop: Shop) -> None:
+def test_examples_are_a_few_of_each_reason_and_short(any_shop: Shop) -> None:
     bad = [log(n, action=None) for n in range(1, 6)] + [log(n, timestamp=None) for n in (6, 7)]
-    write_shop(shop.storage, [log(9), *bad, log(0, action=None, note="x" * 500)])
-    examples = ingest(shop).examples.rows
+    write_shop(any_shop.storage, [log(9), *bad, log(0, action=None, note="x" * 500)])
+    examples = ingest(any_shop).examples.rows
     assert Counter(reason for _, reason, _ in examples) == {LogReason.ACTION: 3, LogReason.TIMESTAMP: 2}
     assert max(len(str(raw)) for _, _, raw in examples) == 200
 
@@ -164,14 +171,14 @@ def test_an_example_that_is_cut_within_an_email_hides_it_too(shop: Shop) -> None
         assert "eve" not in str(ingest(shop).examples.rows[0][2])
 
 
-def test_another_period_leaves_the_first_and_its_refused_records(shop: Shop) -> None:
-    july = Shop(shop.storage, Period.parse("2023-07"), shop.spark, "run-2")
+def test_another_period_leaves_the_first_and_its_refused_records(any_shop: Shop) -> None:
+    july = replace(any_shop, period=Period.parse("2023-07"), run_id="run-2")
     bad = {"action": "purchase", "quantity": 0}
-    write_shop(shop.storage, [log(1), log(2, **bad), log(3, day="2023-07-01"), log(4, day="2023-07-02", **bad)])
-    ingest(shop)
+    write_shop(any_shop.storage, [log(1), log(2, **bad), log(3, day="2023-07-01"), log(4, day="2023-07-02", **bad)])
+    ingest(any_shop)
     ingest(july)
-    assert log_ids(shop) == [1, 3]
-    refused = shop.tables.read("quarantine").select("event_date", "run_id").collect()
+    assert log_ids(any_shop) == [1, 3]
+    refused = any_shop.tables.read("quarantine").select("event_date", "run_id").collect()
     assert sorted((str(row[0]), row[1]) for row in refused) == [("2023-07-02", "run-2"), ("2023-08-01", "run-1")]
 
 

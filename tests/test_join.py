@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -60,12 +61,13 @@ def test_product_sales_sum_each_day_and_known_product(spark: SparkSession) -> No
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Folder) -> Shop:
-    return Shop(storage, AUGUST, sail, "run-1")
+def shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
+    name, spark = engine_here
+    return Shop(storage, AUGUST, spark, "run-1", engine=name)
 
 
 def test_a_join_replaces_its_period_and_keeps_the_prices_of_others(shop: Shop) -> None:
-    july = Shop(shop.storage, Period.parse("2023-07"), shop.spark, "run-2")
+    july = replace(shop, period=Period.parse("2023-07"), run_id="run-2")
     logs = [log(1, action="purchase"), log(2, day="2023-07-01", action="purchase")]
     for price in ("10.10", "99.99"):
         write_shop(shop.storage, logs, products=PRODUCT_FILE.replace("10.10", price))
@@ -99,7 +101,7 @@ def test_a_join_that_doubles_logs_is_an_error(shop: Shop) -> None:
 
 def test_only_the_sample_shop_is_ingested_on_the_way(shop: Shop) -> None:
     write_shop(shop.storage, [log(1)])
-    sample = Shop(Folder(shop.storage.url, is_sample=True), AUGUST, shop.spark, "run-1")
+    sample = replace(shop, storage=Folder(shop.storage.url, is_sample=True))
     assert join(sample).values["logs"] == 1
     write_shop(shop.storage, [log(1), log(2)])
     assert join(sample).values["logs"] == 1  # what is there is not read again

@@ -146,5 +146,5 @@ def test_what_is_known_is_not_used_where_it_may_be_wrong(
     if what == "a damaged file":
         path = Path(shop.storage.url) / "tables/_receipts/known.json"
         path.write_text(path.read_text()[:-5])
-    run(shop, AUGUST, engine="another" if what == "another engine" else "sail", refresh=what == "refresh")
+    run(shop, AUGUST, engine="sc://another:15002" if what == "another engine" else "sail", refresh=what == "refresh")
     assert len(read) == 12

@@ -58,6 +58,26 @@ def test_apache_spark_reads_text_after_an_object_and_single_quotes(apache_spark:
         assert row[0] == "1"
 
 
+def test_sail_refuses_bytes_that_are_not_utf_8_and_apache_spark_keeps_them(
+    sail: SparkSession, apache_spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(Exception, match="invalid UTF-8"):
+        sail.read.text(str(tmp_path / "a.txt")).collect()
+    text = apache_spark.read.text(str(tmp_path / "a.txt"))
+    row = text.select(F.is_valid_utf8("value"), F.contains("value", F.lit("\ufffd")), F.octet_length("value")).collect()
+    assert tuple(row[0]) == (False, False, 4)
+
+
+def test_apache_spark_takes_braces_in_a_path_for_a_pattern_unless_escaped(
+    apache_spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "{a,b}.txt").write_text("x\n")
+    with pytest.raises(Exception, match="PATH_NOT_FOUND"):
+        apache_spark.read.text(str(tmp_path / "{a,b}.txt")).collect()
+    assert apache_spark.read.text(str(tmp_path / r"\{a,b\}.txt")).count() == 1
+
+
 @pytest.mark.parametrize(("retries", "files"), [(0, 1), (None, 2)])
 def test_only_without_its_own_retries_delta_refuses_the_second_writer(
     tmp_path: Path, retries: int | None, files: int

@@ -23,7 +23,13 @@ COLUMNS = ("id", "name")
 
 
 @pytest.fixture
-def scratch(sail: SparkSession) -> Iterator[Scratch]:
+def scratch(engine_here: tuple[str, SparkSession]) -> Iterator[Scratch]:
+    with Scratch(engine_here[1]) as scratch:
+        yield scratch
+
+
+@pytest.fixture
+def sail_scratch(sail: SparkSession) -> Iterator[Scratch]:
     with Scratch(sail) as scratch:
         yield scratch
 
@@ -132,11 +138,11 @@ fields = st.text(alphabet='ab ,"\n\r1é', max_size=4)
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 9).map(str), fields), max_size=6), st.sampled_from(["\n", "\r\n"]))
 def test_what_a_csv_writer_wrote_is_read_back(
-    storage: Folder, scratch: Scratch, rows: list[tuple[str, str]], line_break: str
+    storage: Folder, sail_scratch: Scratch, rows: list[tuple[str, str]], line_break: str
 ) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator=line_break, quoting=csv.QUOTE_ALL).writerows([COLUMNS, *rows])
-    found = [(number, name) for _, _, number, name in read(storage, scratch, text.getvalue())]
+    found = [(number, name) for _, _, number, name in read(storage, sail_scratch, text.getvalue())]
     assert sorted(found, key=str) == sorted(((n, name.strip(" \t\r\n") or None) for n, name in rows), key=str)
 
 

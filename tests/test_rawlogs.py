@@ -39,7 +39,13 @@ ODD = [
 
 
 @pytest.fixture
-def scratch(sail: SparkSession) -> Iterator[Scratch]:
+def scratch(engine_here: tuple[str, SparkSession]) -> Iterator[Scratch]:
+    with Scratch(engine_here[1]) as scratch:
+        yield scratch
+
+
+@pytest.fixture
+def sail_scratch(sail: SparkSession) -> Iterator[Scratch]:
     with Scratch(sail) as scratch:
         yield scratch
 
@@ -170,11 +176,11 @@ def test_a_broken_record_is_one_record_that_is_no_object(
     assert [log_id for _, is_object, log_id in records if is_object] == ["1", "2"]
 
 
-def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Folder, scratch: Scratch) -> None:
+def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Folder, sail_scratch: Scratch) -> None:
     whole = forms(PLAIN)["pretty array"]
     for end in range(whole.rindex("{") + 1, whole.rindex("}")):
         write(storage, "web_logs.json", whole[:end])
-        records = read(storage, scratch)
+        records = read(storage, sail_scratch)
         assert [(is_object, log_id) for _, is_object, log_id in records if is_object] == [
             (True, str(n)) for n in (1, 2, 3)
         ]
@@ -309,11 +315,11 @@ pieces = st.sampled_from(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.lists(pieces, max_size=40).map("".join), is_array=st.booleans())
 def test_whatever_text_comes_the_quick_cut_and_the_exact_one_agree(
-    storage: Folder, scratch: Scratch, text: str, is_array: bool, tmp_path: Path
+    storage: Folder, sail_scratch: Scratch, text: str, is_array: bool, tmp_path: Path
 ) -> None:
     text = f'[{{"log_id": 0}},{text}]' if is_array else f'{{"log_id": 0}}\n{text}'
     write(storage, "web_logs.json", text)
     with storage.path("web_logs.json").open(encoding="utf-8-sig", newline="\n") as stream:
         records = rawjson.parse_array(stream) if is_array else rawjson.parse_lines(stream)
         expected = sorted((r.raw, r.values is not None, (r.values or {}).get("log_id")) for r in records)
-    assert read(storage, scratch) == [(raw, is_object, log_id) for raw, is_object, log_id in expected]
+    assert read(storage, sail_scratch) == [(raw, is_object, log_id) for raw, is_object, log_id in expected]

@@ -161,7 +161,7 @@ def test_another_version_makes_all_again(shop: Shop, monkeypatch: pytest.MonkeyP
 
 def test_another_engine_makes_all_again(shop: Shop) -> None:
     ingest(shop)
-    assert ingested_by(again(shop, engine="another")) == "second"
+    assert ingested_by(again(shop, engine="sc://another:15002")) == "second"
 
 
 def test_each_period_is_remembered_also_after_others_were_run(shop: Shop) -> None:

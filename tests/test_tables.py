@@ -14,12 +14,19 @@ from pyspark.sql import DataFrame, SparkSession
 
 from techco import tables as tables_module
 from techco.contract import PRODUCTS, QUARANTINE, WEB_LOGS
+from techco.dialects import dialect
 from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
 from techco.folder import Folder
 from techco.period import Period
 from techco.tables import Tables
 
 AUGUST = Period.parse("2023-08")
+
+
+@pytest.fixture
+def tables(spark: SparkSession, storage: Folder) -> Tables:
+    """The tables of an empty storage, by every engine in turn."""
+    return Tables(spark, storage)
 
 
 def logs(spark: SparkSession, *days_and_ids: tuple[str, int]) -> DataFrame:
@@ -35,62 +42,62 @@ def ids(tables: Tables) -> list[tuple[str, int]]:
     return sorted((str(row.event_date), row.log_id) for row in rows)
 
 
-def test_a_new_table_holds_what_was_written(tables: Tables, sail: SparkSession) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-31", 2)), AUGUST, "run")
+def test_a_new_table_holds_what_was_written(tables: Tables, spark: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1), ("2023-08-31", 2)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1), ("2023-08-31", 2)]
     assert tables.read("web_logs").schema.simpleString() == WEB_LOGS.schema.simpleString()
 
 
-def test_a_period_is_replaced_and_its_neighbours_stay(tables: Tables, sail: SparkSession) -> None:
-    whole = logs(sail, ("2023-08-01", 1), ("2023-08-02", 2), ("2023-08-03", 3), ("2023-08-04", 4))
+def test_a_period_is_replaced_and_its_neighbours_stay(tables: Tables, spark: SparkSession) -> None:
+    whole = logs(spark, ("2023-08-01", 1), ("2023-08-02", 2), ("2023-08-03", 3), ("2023-08-04", 4))
     tables.replace_period("web_logs", whole, AUGUST, "run")
-    tables.replace_period("web_logs", logs(sail, ("2023-08-02", 20)), Period.parse("2023-08-02..2023-08-03"), "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-02", 20)), Period.parse("2023-08-02..2023-08-03"), "run")
     assert ids(tables) == [("2023-08-01", 1), ("2023-08-02", 20), ("2023-08-04", 4)]
 
 
-def test_what_has_been_read_stays_as_it_was_when_others_write(tables: Tables, sail: SparkSession) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+def test_what_has_been_read_stays_as_it_was_when_others_write(tables: Tables, spark: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     before = tables.read("web_logs")
-    tables.replace_period("web_logs", logs(sail, ("2023-08-02", 2), ("2023-08-03", 3)), AUGUST, "other")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-02", 2), ("2023-08-03", 3)), AUGUST, "other")
     assert [row.log_id for row in before.collect()] == [1]
     assert ids(tables) == [("2023-08-02", 2), ("2023-08-03", 3)]
 
 
-def test_an_empty_frame_empties_the_period(tables: Tables, sail: SparkSession) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
-    tables.replace_period("web_logs", logs(sail), Period.parse("2023-08-02"), "run")
+def test_an_empty_frame_empties_the_period(tables: Tables, spark: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark), Period.parse("2023-08-02"), "run")
     assert ids(tables) == [("2023-08-01", 1)]
 
 
-def test_an_empty_frame_makes_an_empty_table(tables: Tables, sail: SparkSession) -> None:
-    tables.replace_period("web_logs", logs(sail), AUGUST, "run")
+def test_an_empty_frame_makes_an_empty_table(tables: Tables, spark: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(spark), AUGUST, "run")
     assert tables.read("web_logs").count() == 0
 
 
-def test_writing_the_same_twice_changes_nothing(tables: Tables, sail: SparkSession) -> None:
+def test_writing_the_same_twice_changes_nothing(tables: Tables, spark: SparkSession) -> None:
     for _ in range(2):
-        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+        tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1)]
 
 
-def test_a_table_can_be_rewritten_from_itself(tables: Tables, sail: SparkSession) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
+def test_a_table_can_be_rewritten_from_itself(tables: Tables, spark: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1), ("2023-08-02", 2)), AUGUST, "run")
     tables.replace_period("web_logs", tables.read("web_logs").where("log_id = 2"), AUGUST, "run")
     assert ids(tables) == [("2023-08-02", 2)]
 
 
 @pytest.mark.parametrize("day", ["2023-07-31", "2023-09-01"])
 def test_a_row_outside_the_period_is_refused_and_nothing_is_written(
-    tables: Tables, sail: SparkSession, day: str
+    tables: Tables, spark: SparkSession, day: str
 ) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-05", 1)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-05", 1)), AUGUST, "run")
     with pytest.raises(RowsOutsidePeriod, match=day):
-        tables.replace_period("web_logs", logs(sail, ("2023-08-05", 2), (day, 3)), AUGUST, "run")
+        tables.replace_period("web_logs", logs(spark, ("2023-08-05", 2), (day, 3)), AUGUST, "run")
     assert ids(tables) == [("2023-08-05", 1)]
 
 
-def test_a_row_without_a_day_is_refused_where_days_are_needed(tables: Tables, sail: SparkSession) -> None:
-    undated = sail.createDataFrame([(1, None, None, 1, None, "view", None)], WEB_LOGS.schema)
+def test_a_row_without_a_day_is_refused_where_days_are_needed(tables: Tables, spark: SparkSession) -> None:
+    undated = spark.createDataFrame([(1, None, None, 1, None, "view", None)], WEB_LOGS.schema)
     for period in (AUGUST, Period.parse("1970-01-01")):  # where the engine itself would put NULL
         with pytest.raises(RowsOutsidePeriod, match="None"):
             tables.replace_period("web_logs", undated, period, "run")
@@ -98,16 +105,16 @@ def test_a_row_without_a_day_is_refused_where_days_are_needed(tables: Tables, sa
 
 
 def test_rows_outside_are_refused_even_when_the_given_counts_do_not_know_them(
-    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 1)
-    frame = logs(sail, ("2023-07-01", 1), ("2023-08-01", 2), ("2023-08-02", 3), ("2023-12-01", 4))
+    monkeypatch.setattr(dialect(spark), "rows_per_chunk", 1)
+    frame = logs(spark, ("2023-07-01", 1), ("2023-08-01", 2), ("2023-08-02", 3), ("2023-12-01", 4))
     with pytest.raises(RowsOutsidePeriod, match="2023-07-01, 2023-12-01"):
         tables.replace_period("web_logs", frame, AUGUST, "run", {date(2023, 8, 1): 1, date(2023, 8, 2): 1})
 
 
-def test_other_columns_are_refused(tables: Tables, sail: SparkSession) -> None:
-    frame = logs(sail, ("2023-08-01", 1))
+def test_other_columns_are_refused(tables: Tables, spark: SparkSession) -> None:
+    frame = logs(spark, ("2023-08-01", 1))
     for wrong in (
         frame.withColumn("extra", frame.log_id),
         frame.drop("action"),
@@ -119,20 +126,21 @@ def test_other_columns_are_refused(tables: Tables, sail: SparkSession) -> None:
             tables.replace_period("web_logs", wrong, AUGUST, "run")
 
 
-def test_other_columns_of_a_snapshot_are_refused(tables: Tables, sail: SparkSession) -> None:
+def test_other_columns_of_a_snapshot_are_refused(tables: Tables, spark: SparkSession) -> None:
     ddl = "product_id LONG, product_name STRING, category STRING, price DOUBLE"
     with pytest.raises(TableError, match=r"price double\. Expected exactly: product_id LONG"):
-        tables.replace_all("products", sail.createDataFrame([(1, "Lamp", "Home", 10.1)], ddl), "run")
+        tables.replace_all("products", spark.createDataFrame([(1, "Lamp", "Home", 10.1)], ddl), "run")
     assert not tables.exists("products")
 
 
-def test_both_ends_of_a_period_are_read(tables: Tables, sail: SparkSession) -> None:
-    tables.replace_period("web_logs", logs(sail, *[(f"2023-08-0{day}", day) for day in range(1, 6)]), AUGUST, "run")
+def test_both_ends_of_a_period_are_read(tables: Tables, spark: SparkSession) -> None:
+    tables.replace_period("web_logs", logs(spark, *[(f"2023-08-0{day}", day) for day in range(1, 6)]), AUGUST, "run")
     found = tables.read_period("web_logs", Period.parse("2023-08-02..2023-08-04")).collect()
     assert sorted(row.log_id for row in found) == [2, 3, 4]
 
 
-def test_a_table_of_another_make_is_left_alone(tables: Tables, sail: SparkSession, storage: Folder) -> None:
+def test_a_table_of_another_make_is_left_alone(sail: SparkSession, storage: Folder) -> None:
+    tables = Tables(sail, storage)
     foreign = storage.path("tables") / "web_logs"
     foreign.parent.mkdir()
     logs(sail, ("2023-08-01", 1)).select("log_id").write.format("delta").save(storage.engine_path("tables/web_logs"))
@@ -141,9 +149,9 @@ def test_a_table_of_another_make_is_left_alone(tables: Tables, sail: SparkSessio
     assert tables.read("web_logs").collect() == [(1,)]
 
 
-def test_rows_without_a_day_are_replaced_where_they_are_allowed(tables: Tables, sail: SparkSession) -> None:
+def test_rows_without_a_day_are_replaced_where_they_are_allowed(tables: Tables, spark: SparkSession) -> None:
     def quarantine(*rows: tuple[date | None, str]) -> DataFrame:
-        return sail.createDataFrame([(day, "web_logs", "r", raw, "run") for day, raw in rows], QUARANTINE.schema)
+        return spark.createDataFrame([(day, "web_logs", "r", raw, "run") for day, raw in rows], QUARANTINE.schema)
 
     july, august = date(2023, 7, 1), date(2023, 8, 1)
     tables.replace_period("quarantine", quarantine((july, "a"), (None, "b")), Period.parse("2023-07"), "run")
@@ -155,37 +163,37 @@ def test_rows_without_a_day_are_replaced_where_they_are_allowed(tables: Tables, 
 
 
 def test_rows_without_a_day_are_written_once_when_days_are_cut_into_chunks(
-    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 1)
+    monkeypatch.setattr(dialect(spark), "rows_per_chunk", 1)
     days = [None, date(2023, 8, 1), date(2023, 8, 2), date(2023, 8, 3)]
-    frame = sail.createDataFrame([(day, "web_logs", "r", str(day), "run") for day in days], QUARANTINE.schema)
+    frame = spark.createDataFrame([(day, "web_logs", "r", str(day), "run") for day in days], QUARANTINE.schema)
     tables.replace_period("quarantine", frame, AUGUST, "run")
     assert sorted(row.raw for row in tables.read("quarantine").collect()) == sorted(map(str, days))
 
 
-def test_writing_nothing_over_nothing_makes_no_commit(tables: Tables, sail: SparkSession, storage: Folder) -> None:
-    tables.replace_period("web_logs", logs(sail), AUGUST, "run")
+def test_writing_nothing_over_nothing_makes_no_commit(tables: Tables, spark: SparkSession, storage: Folder) -> None:
+    tables.replace_period("web_logs", logs(spark), AUGUST, "run")
     assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 0
 
 
-def test_a_commit_names_its_run(tables: Tables, sail: SparkSession, storage: Folder) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run-7")
+def test_a_commit_names_its_run(tables: Tables, spark: SparkSession, storage: Folder) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run-7")
     assert DeltaTable(str(storage.path("tables/web_logs"))).history(1)[0]["run_id"] == "run-7"
 
 
-def test_a_snapshot_is_replaced_as_a_whole(tables: Tables, sail: SparkSession) -> None:
+def test_a_snapshot_is_replaced_as_a_whole(tables: Tables, spark: SparkSession) -> None:
     for name in ("old", "new"):
-        frame = sail.createDataFrame([(1, name, None, None)], PRODUCTS.schema)
+        frame = spark.createDataFrame([(1, name, None, None)], PRODUCTS.schema)
         tables.replace_all("products", frame, "run")
     assert [row.product_name for row in tables.read("products").collect()] == ["new"]
 
 
 def test_chunks_of_days_make_one_commit(
-    tables: Tables, sail: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables_module, "ROWS_PER_CHUNK", 2)
-    frame = logs(sail, *[(f"2023-08-{day:02d}", day * 10 + n) for day in range(1, 8) for n in range(day % 3 + 1)])
+    monkeypatch.setattr(dialect(spark), "rows_per_chunk", 2)
+    frame = logs(spark, *[(f"2023-08-{day:02d}", day * 10 + n) for day in range(1, 8) for n in range(day % 3 + 1)])
     tables.replace_period("web_logs", frame, AUGUST, "run")
     assert tables.read("web_logs").count() == frame.count()
     assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 1
@@ -196,10 +204,10 @@ def test_chunks_of_days_make_one_commit(
     assert max(rows.values()) == 3  # one day alone has that many
 
 
-def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: SparkSession, storage: Folder) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, spark: SparkSession, storage: Folder) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     before = sorted(storage.path("tables/web_logs").rglob("*"))
-    failing = logs(sail, ("2023-08-01", 2)).selectExpr(
+    failing = logs(spark, ("2023-08-01", 2)).selectExpr(
         "log_id", "event_time", "event_date", "customer_id", "product_id",
         "CASE WHEN log_id = 2 THEN raise_error('boom') ELSE action END AS action", "quantity",
     )  # fmt: skip
@@ -209,42 +217,42 @@ def test_a_failing_query_leaves_the_table_and_no_files(tables: Tables, sail: Spa
     assert sorted(storage.path("tables/web_logs").rglob("*")) == before
 
 
-def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(sail: SparkSession, storage: Folder) -> None:
+def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(spark: SparkSession, storage: Folder) -> None:
     def write(number: int) -> None:
-        frame = logs(sail, ("2023-08-01", number), ("2023-08-02", number))
-        Tables(sail, storage).replace_period("web_logs", frame, AUGUST, f"run {number}")
+        frame = logs(spark, ("2023-08-01", number), ("2023-08-02", number))
+        Tables(spark, storage).replace_period("web_logs", frame, AUGUST, f"run {number}")
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    left = ids(Tables(sail, storage))
+    left = ids(Tables(spark, storage))
     assert len(left) == 2
     assert left[0][1] == left[1][1]
 
 
 def test_a_commit_that_another_writer_overtook_is_made_again(
-    tables: Tables, sail: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     real, overtaken = DeltaTable.create_write_transaction, []
 
     def overtake(self: DeltaTable, *args: object, **options: object) -> None:
         if not overtaken:
             overtaken.append(True)
-            tables.replace_period("web_logs", logs(sail, ("2023-08-09", 9)), Period.parse("2023-08-09"), "other")
+            tables.replace_period("web_logs", logs(spark, ("2023-08-09", 9)), Period.parse("2023-08-09"), "other")
         real(self, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", overtake)
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), Period.parse("2023-08-01"), "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 2)), Period.parse("2023-08-01"), "run")
     assert ids(tables) == [("2023-08-01", 2), ("2023-08-09", 9)]
 
 
 def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
-    tables: Tables, sail: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     monkeypatch.setattr(tables_module, "COMMIT_ATTEMPTS", 2)
     real = DeltaTable.create_write_transaction
 
@@ -255,7 +263,7 @@ def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", overtake)
     with pytest.raises(CommitRefused, match="Run it again"):
-        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), AUGUST, "run")
+        tables.replace_period("web_logs", logs(spark, ("2023-08-01", 2)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1)]
     assert len(list(storage.path("tables/web_logs").rglob("*.parquet"))) == 1
 
@@ -270,9 +278,9 @@ def test_a_missing_table_names_the_step_that_makes_it(tables: Tables, name: str,
 
 
 def test_an_interrupt_right_after_the_commit_leaves_the_new_rows(
-    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     real = DeltaTable.create_write_transaction
 
     def interrupted(self: DeltaTable, *args: object, **options: object) -> None:
@@ -281,12 +289,12 @@ def test_an_interrupt_right_after_the_commit_leaves_the_new_rows(
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), AUGUST, "run")
+        tables.replace_period("web_logs", logs(spark, ("2023-08-01", 2)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 2)]
 
 
 def test_a_table_that_another_writer_makes_at_the_same_moment_is_used(
-    tables: Tables, sail: SparkSession, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = DeltaTable.create
 
@@ -295,20 +303,21 @@ def test_a_table_that_another_writer_makes_at_the_same_moment_is_used(
         raise CommitFailedError("Protocol changed since last commit")
 
     monkeypatch.setattr(DeltaTable, "create", overtaken)
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1)]
 
 
 def test_a_table_whose_maker_died_before_its_first_commit_is_made_again(
-    tables: Tables, sail: SparkSession, storage: Folder
+    tables: Tables, spark: SparkSession, storage: Folder
 ) -> None:
     storage.path("tables/web_logs/_delta_log").mkdir(parents=True)
     assert not tables.exists("web_logs")
-    tables.replace_period("web_logs", logs(sail, ("2023-08-01", 1)), AUGUST, "run")
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1)]
 
 
-def test_a_table_that_is_not_kept_by_day_is_left_alone(tables: Tables, sail: SparkSession, storage: Folder) -> None:
+def test_a_table_that_is_not_kept_by_day_is_left_alone(sail: SparkSession, storage: Folder) -> None:
+    tables = Tables(sail, storage)
     folder = storage.path("tables/web_logs")
     folder.mkdir(parents=True)
     DeltaTable.create(str(folder), Schema.from_json(WEB_LOGS.schema.json()))

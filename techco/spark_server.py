@@ -1,0 +1,153 @@
+"""Starts Apache Spark on this machine: a driver that speaks Spark Connect, of its own or for a standalone cluster.
+
+It runs in a process of its own, `python -m techco.spark_server`, which ends when the one that started it does, however
+that ends: its stdin is a pipe, and so is that of the Java virtual machine which PySpark starts in it. It listens on a
+random port of the loopback interface and answers only to who knows its token.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from techco.engine_name import EngineName
+from techco.errors import EngineError
+from techco.java import check_java
+from techco.scrub import hide, scrub
+
+_STARTS_WITHIN_S = 120
+_TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+_LAST_WORDS = 3000
+# By these PySpark would be a client in that process too: it sets the second one wherever it opens a session.
+_OF_A_CLIENT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "SPARK_API_MODE")
+_DEFAULTS = {
+    "spark.app.name": "techco",
+    "spark.ui.enabled": "false",  # another port, which anybody could open
+    "spark.ui.showConsoleProgress": "false",
+}
+_FIXED = {
+    "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+    "spark.connect.grpc.binding.port": "0",
+}
+
+
+class SparkServer:
+    """A running driver; a context manager that ends it.
+
+    Parameters
+    ----------
+    engine
+        `spark`, or the master of a standalone cluster.
+    settings
+        Of Spark, as `spark-submit --conf` takes them.
+
+    Raises
+    ------
+    EngineError
+        When there is no Java, or Spark does not start; says what it wrote last.
+    """
+
+    def __init__(self, engine: EngineName, settings: Mapping[str, str]) -> None:
+        check_java()
+        self.token = secrets.token_hex(16)
+        hide(self.token)
+        master = "local[*]" if engine.kind == "spark" else engine.text
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        environment = {**os.environ, _TOKEN: self.token}
+        for name in _OF_A_CLIENT:
+            environment.pop(name, None)
+        # A driver that speaks Spark Connect asks for it here alone.
+        if python := settings.get("spark.pyspark.python"):
+            environment["PYSPARK_PYTHON"] = python
+        elif engine.kind == "spark":
+            environment.setdefault("PYSPARK_PYTHON", sys.executable)  # else whatever `python3` is
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the one that started it
+        )
+        assert self._process.stdin, "it is a pipe"
+        try:
+            self._process.stdin.write(json.dumps({**_DEFAULTS, **settings, "spark.master": master}).encode() + b"\n")
+            self._process.stdin.flush()
+            self.port = self._wait_for_port(engine)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where it is, without its token. To another name than this one a client would send a token by TLS only."""
+        return f"sc://localhost:{self.port}"
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._log):
+            assert pipe, "they are open"
+            pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _wait_for_port(self, engine: EngineName) -> int:
+        output = self._process.stdout
+        assert output, "it is a pipe"
+        ready, _, _ = select.select([output], [], [], _STARTS_WITHIN_S)
+        line = output.readline() if ready else b""
+        if line.strip().isdigit():
+            return int(line)
+        self._log.seek(0)
+        words = scrub(self._log.read().decode(errors="replace"))[-_LAST_WORDS:].strip()
+        raise EngineError(f"Apache Spark did not start for the engine {engine.text}. It wrote last:\n{words}")
+
+
+def main() -> None:
+    """Be the driver, until stdin is closed."""
+    settings: dict[str, str] = json.loads(sys.stdin.readline())
+    output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the Java virtual machine prints is not for who waits for a port
+    with tempfile.TemporaryDirectory(prefix="techco-") as folder:
+        # A file, as other users may read the words of a command, and one of them may be a credential.
+        properties = Path(folder) / "spark.properties"
+        properties.touch(mode=0o600)
+        properties.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), encoding="utf-8")
+        port = _start(properties)
+    print(port, file=output, flush=True)
+    sys.stdin.read()
+
+
+def _start(properties: Path) -> int:
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {properties} pyspark-shell"
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
+
+    context = SparkContext(conf=SparkConf(loadDefaults=False).setAll(list(_FIXED.items())))
+    SparkSession(context)
+    jvm: Any = context._jvm
+    service = getattr(getattr(jvm.org.apache.spark.sql.connect.service, "SparkConnectService$"), "MODULE$")
+    while not (port := int(service.localPort())):
+        time.sleep(0.05)
+    return port
+
+
+if __name__ == "__main__":
+    main()
