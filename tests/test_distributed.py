@@ -15,6 +15,19 @@ from whole_runs import by_server, command, numbers, run
 
 from techco.generate import SampleSpec, generate
 
+# Every join of large tables in two shuffles, as if no table were small enough to be sent to all executors.
+NO_BROADCAST = ["--spark-conf", "spark.sql.autoBroadcastJoinThreshold=-1"]
+
+# So little as in a test would be read by one task, put together in one, and be too small to be split.
+LIKE_LARGE = [
+    *("--spark-conf", "spark.sql.files.maxPartitionBytes=500000"),
+    *("--spark-conf", "spark.sql.files.openCostInBytes=1"),
+    *("--spark-conf", "spark.sql.adaptive.coalescePartitions.enabled=false"),
+    *("--spark-conf", "spark.sql.adaptive.skewJoin.skewedPartitionThresholdInBytes=200000"),
+    *("--spark-conf", "spark.sql.adaptive.skewJoin.skewedPartitionFactor=1.5"),
+    *("--spark-conf", "spark.sql.adaptive.advisoryPartitionSizeInBytes=200000"),
+]
+
 
 def test_one_large_array_is_read_joined_and_summed_by_the_executors_of_both_workers(
     cluster: Cluster, large_shop: Path, tmp_path: Path
@@ -70,3 +83,22 @@ def _wait_for_tasks_of_both(cluster: Cluster, running: subprocess.Popen[str]) ->
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_half_of_the_logs_of_one_customer_do_not_become_one_task(cluster: Cluster, tmp_path: Path) -> None:
+    shop, logs = tmp_path / "shop", 100_000
+    generate(shop, SampleSpec(customers=5000, logs=logs, form="lines"))
+    _give_half_to_one_customer(shop / "web_logs.json")
+    before = cluster.mark()
+    name, options = by_server(cluster)
+    done = run(tmp_path / "spark", shop, name, *options, *NO_BROADCAST, *LIKE_LARGE)
+    assert done.returncode == 0, done.stderr
+    assert max(task.shuffled_records for task in cluster.tasks(before)) < 0.45 * logs
+    assert run(tmp_path / "sail", shop, "sail").returncode == 0
+    assert numbers(tmp_path / "spark") == numbers(tmp_path / "sail")
+
+
+def _give_half_to_one_customer(logs: Path) -> None:
+    lines = logs.read_text(encoding="utf-8").splitlines()
+    changed = [json.dumps({**json.loads(line), "customer_id": "CUST0001"}) for line in lines[::2]]
+    logs.write_text("\n".join([*changed, *lines[1::2]]) + "\n", encoding="utf-8")
