@@ -31,17 +31,6 @@ _sessions: dict[str, SparkSession] = {}
 _servers: dict[str, SparkServer] = {}
 
 
-def check_engine(name: str) -> None:
-    """Refuse an engine that is not known.
-
-    Raises
-    ------
-    ParameterError
-        Names the known engines.
-    """
-    parse_engine(name)
-
-
 def session(
     engine: str = "sail", storage: Storage | None = None, settings: Mapping[str, str] | None = None
 ) -> SparkSession:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from techco.contract import TABLES
 from techco.display import Figures
-from techco.engine import check_engine, session
+from techco.engine import session
 from techco.engine_name import parse_engine
 from techco.errors import TableError
 from techco.period import Period
@@ -57,7 +57,7 @@ class Shop:
         TableError
             When it is not there yet; says which step makes it.
         """
-        return self.tables.read_period(name, self.period) if TABLES[name].by_day else self.tables.read(name)
+        return self.tables.read(name, self.period if TABLES[name].by_day else None)
 
     def data_files(self, name: str) -> list[str]:
         """The data files of one table, of those by day the period's; none if it is not there yet."""
@@ -165,7 +165,7 @@ def open_shop(
     EngineError
         When the engine does not start or answer, or does not see the storage.
     """
-    check_engine(engine)
+    parse_engine(engine)  # before what takes longer
     shown = chosen_pii(pii)
     days = period if isinstance(period, Period) else Period.parse(period)
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"

@@ -67,7 +67,12 @@ class Tables:
             return DeltaTable.is_deltatable(self._location(name))
 
     def read(self, name: str, period: Period | None = None) -> DataFrame:
-        """Read a table as its last commit has left it, of one by day a period; later commits change nothing in it.
+        """Read a table as its last commit has left it; later commits change nothing in what is returned.
+
+        Parameters
+        ----------
+        period
+            Of a table by day, the days to read, both ends included; None for all rows, also those without a day.
 
         Raises
         ------
@@ -83,13 +88,9 @@ class Tables:
             raise TableError(
                 f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
             ) from None
-        files = [path for path, day, _ in _active(current) if day is None or period is None or day in period]
+        files = [path for path, day, _ in _active(current) if period is None or (day is not None and day in period)]
         frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), files)
         return frame if period is None else frame.where(_between(period.first, period.last))
-
-    def read_period(self, name: str, period: Period) -> DataFrame:
-        """Read the days of a period, both ends included, from a table by day."""
-        return self.read(name, period)
 
     def data_files(self, name: str) -> dict[str, date | None]:
         """The data files that a table consists of now, and the day of each; none if the table is not there."""

@@ -135,7 +135,7 @@ def test_other_columns_of_a_snapshot_are_refused(tables: Tables, spark: SparkSes
 
 def test_both_ends_of_a_period_are_read(tables: Tables, spark: SparkSession) -> None:
     tables.replace_period("web_logs", logs(spark, *[(f"2023-08-0{day}", day) for day in range(1, 6)]), AUGUST, "run")
-    found = tables.read_period("web_logs", Period.parse("2023-08-02..2023-08-04")).collect()
+    found = tables.read("web_logs", Period.parse("2023-08-02..2023-08-04")).collect()
     assert sorted(row.log_id for row in found) == [2, 3, 4]
 
 
@@ -159,7 +159,7 @@ def test_rows_without_a_day_are_replaced_where_they_are_allowed(tables: Tables, 
     rows = tables.read("quarantine").select("event_date", "raw").collect()
     assert sorted((str(row[0]), row[1]) for row in rows) == [("2023-07-01", "a"), ("2023-08-01", "c"), ("None", "d")]
     assert tables.read("quarantine").where("event_date IS NULL").count() == 1
-    assert tables.read_period("quarantine", AUGUST).count() == 1
+    assert tables.read("quarantine", AUGUST).count() == 1
 
 
 def test_rows_without_a_day_are_written_once_when_days_are_cut_into_chunks(
