@@ -22,6 +22,7 @@ from spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
 from stand_ins import Answer, Certificates, Request, StandIn, free_port, make_certificates, managed_identity, serve
 
 from techco import engine
+from techco.azure.identity import identity
 from techco.connect import connect
 from techco.folder import Folder
 from techco.generate import SampleSpec, generate
@@ -247,6 +248,14 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("AZURE_", "TECHCO_", "IDENTITY_", "MSI_"))]:
         if name != kept:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _identities_of_one_test() -> Iterator[None]:
+    """A test finds no token that another one was given."""
+    identity.cache_clear()
+    yield
+    identity.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,6 @@ from stand_ins import (
 
 from techco.access import Access
 from techco.azure.credentials import AccountKey, Found, Identity, Signature, find_credential
-from techco.azure.identity import identity
 from techco.azure.urls import Place
 from techco.azure.vault import vault_url
 from techco.errors import CredentialError, ParameterError
@@ -35,13 +34,6 @@ from techco.scrub import HIDDEN, scrub
 SHOP = Place("shop", "data")
 SAS = azurite.make_sas()
 CONNECTION = f"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={KEY};EndpointSuffix=core.windows.net"
-
-
-@pytest.fixture(autouse=True)
-def _identities_of_one_test() -> Iterator[None]:
-    identity.cache_clear()
-    yield
-    identity.cache_clear()
 
 
 @pytest.fixture

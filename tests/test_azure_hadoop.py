@@ -29,7 +29,6 @@ from techco.access import Access
 from techco.azure.container import connect
 from techco.azure.credentials import AccountKey, Identity, find_credential
 from techco.azure.hadoop import hadoop_settings
-from techco.azure.identity import identity
 from techco.azure.urls import Place
 from techco.errors import CredentialError, EngineError
 from techco.scrub import HIDDEN, scrub
@@ -39,13 +38,6 @@ HOST = "shop.dfs.core.windows.net"
 SAS = azurite.make_sas()
 PROVIDERS = "org.apache.hadoop.fs.azurebfs.oauth2"
 SECRET = "PLANTED-client-secret"
-
-
-@pytest.fixture(autouse=True)
-def _identities_of_one_test() -> Iterator[None]:
-    identity.cache_clear()
-    yield
-    identity.cache_clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,6 @@ from typer.testing import CliRunner, Result
 
 from techco import machine_checks, open_shop
 from techco.access import Access
-from techco.azure.identity import identity
 from techco.checks import Check, Examination, Skip, make_checks
 from techco.cli import app
 from techco.doctor import DoctorRequest, examine
@@ -53,13 +52,6 @@ MACHINE = ["python", "packages", "engine", "java", "templates", "kernel", "outpu
 STORAGE = ["credential", "key vault", "storage", "list", "write", "read", "engine reads", "delete"]
 CONTENT = ["customer_data.csv", "product_data.csv", "web logs", "tables"]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@pytest.fixture(autouse=True)
-def _identities_of_one_test() -> Iterator[None]:
-    identity.cache_clear()
-    yield
-    identity.cache_clear()
 
 
 @pytest.fixture
