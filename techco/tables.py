@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-COMMIT_ATTEMPTS = 12
+COMMIT_ATTEMPTS = 20
 # Whoever opens a table reads each commit since the last checkpoint, one request after the other. Delta Lake's own
 # default is 10, that of delta-rs 100.
 _CONFIGURATION = {"delta.checkpointInterval": "10"}
@@ -262,8 +262,12 @@ class Tables:
         from deltalake import CommitProperties
         from deltalake.exceptions import CommitFailedError
 
+        mark, first = {"run_id": run_id, "batch": uuid.uuid4().hex}, None
         for attempt in range(COMMIT_ATTEMPTS):
             current = self._open(table.name)
+            first = current.version() if first is None else first
+            if _has_commit(current, since=first, mark=mark):  # it was made, only the answer was lost
+                return
             actions: list[AddAction | RemoveAction] = [*_removals(current, table, replaced)]
             actions += [_addition(file, table) for file in files]
             if not actions:
@@ -274,7 +278,7 @@ class Tables:
                     mode="append",
                     schema=current.schema(),
                     partition_by=[PARTITION] if table.by_day else None,
-                    commit_properties=CommitProperties(max_commit_retries=0, custom_metadata={"run_id": run_id}),
+                    commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=mark),
                 )
                 return
             except CommitFailedError:
@@ -359,6 +363,12 @@ def _addition(file: DataFile, table: TableContract) -> AddAction:
         data_change=True,
         stats=json.dumps({"numRecords": file.rows}),
     )
+
+
+def _has_commit(table: DeltaTable, since: int, mark: Mapping[str, str]) -> bool:
+    """Whether one of the commits after a version carries a mark."""
+    newer = table.version() - since
+    return any(mark.items() <= commit.items() for commit in (table.history(newer) if newer else []))
 
 
 def _removals(

@@ -249,6 +249,25 @@ def test_a_commit_that_another_writer_overtook_is_made_again(
     assert ids(tables) == [("2023-08-01", 2), ("2023-08-09", 9)]
 
 
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_a_commit_that_was_made_but_whose_answer_was_lost_is_not_made_again(
+    tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, overtaken: bool
+) -> None:
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
+    real = DeltaTable.create_write_transaction
+
+    def lose_the_answer(self: DeltaTable, *args: object, **options: object) -> None:
+        real(self, *args, **options)  # type: ignore[arg-type]
+        monkeypatch.setattr(DeltaTable, "create_write_transaction", real)
+        if overtaken:
+            tables.replace_period("web_logs", logs(spark, ("2023-08-01", 3)), AUGUST, "other")
+        raise CommitFailedError("The version is there already")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", lose_the_answer)
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 2), ("2023-08-02", 2)), AUGUST, "run")
+    assert ids(tables) == ([("2023-08-01", 3)] if overtaken else [("2023-08-01", 2), ("2023-08-02", 2)])
+
+
 def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
     tables: Tables, spark: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
