@@ -43,7 +43,7 @@ class Folder(Storage):
         path = self.path(name)
         return self._describe(path) if path.is_file() else None
 
-    def files(self, folder: str) -> list[RawFile]:
+    def files(self, folder: str, hidden: bool = False) -> list[RawFile]:
         """All files below a folder, behind links too.
 
         Raises
@@ -53,7 +53,11 @@ class Folder(Storage):
         StorageError
             When a folder cannot be read.
         """
-        return [self._describe(path) for path in sorted(_walk(self.path(folder)))]
+        found = []
+        for path in sorted(_walk(self.path(folder), hidden)):
+            with contextlib.suppress(FileNotFoundError):  # it has been deleted since
+                found.append(self._describe(path))
+        return found
 
     def names(self) -> list[str]:
         """The names in the folder."""
@@ -135,7 +139,7 @@ def open_folder(path: Path, is_sample: bool = False) -> Folder:
     return Folder(str(path.resolve()), is_sample)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, hidden: bool) -> Iterator[Path]:
     if not folder.exists():
         return
 
@@ -143,11 +147,12 @@ def _walk(folder: Path) -> Iterator[Path]:
         raise StorageError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        for path in (Path(place) / name for name in names if not is_hidden(name)):
-            if not path.is_file():
+        folders[:] = [name for name in folders if hidden or not is_hidden(name)]
+        for path in (Path(place) / name for name in names if hidden or not is_hidden(name)):
+            if path.is_file():
+                yield path
+            elif os.path.lexists(path):  # else it has been deleted since
                 raise RawFileError(f"{path} is not a file, or a link to nothing. Move it away or mend the link.")
-            yield path
 
 
 def _plain_path(folder: str) -> str:

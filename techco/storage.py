@@ -89,8 +89,14 @@ class Storage(ABC):
         """One file, None where there is none of that name."""
 
     @abstractmethod
-    def files(self, folder: str) -> list[RawFile]:
-        """All files below a folder, sorted by name; names that begin with `.` or `_` are passed over, as Spark does."""
+    def files(self, folder: str, hidden: bool = False) -> list[RawFile]:
+        """All files below a folder, sorted by name.
+
+        Parameters
+        ----------
+        hidden
+            Whether also those in whose path a name begins with `.` or `_`; they are passed over otherwise, as by Spark.
+        """
 
     @abstractmethod
     def names(self) -> list[str]:

@@ -88,12 +88,12 @@ class Container(Storage):
                 return None
         return None if _is_folder(found) else self._describe(found)
 
-    def files(self, folder: str) -> list[RawFile]:
+    def files(self, folder: str, hidden: bool = False) -> list[RawFile]:
         """All files below a folder."""
         start = f"{self.place.blob(folder)}/"
         with self.failures(f"list {folder}/"):
             found = list(self.client.list_blobs(name_starts_with=start, include=["metadata"]))
-        shown = (b for b in found if not any(is_hidden(part) for part in b.name.removeprefix(start).split("/")))
+        shown = (b for b in found if hidden or not any(map(is_hidden, b.name.removeprefix(start).split("/"))))
         return sorted((self._describe(blob) for blob in shown if not _is_folder(blob)), key=lambda file: file.name)
 
     def names(self) -> list[str]:
