@@ -67,7 +67,7 @@ def _facts(record: RunRecord) -> dict[str, str]:
     is_partial = names != list(STEPS)
     note = f"{listed(names)} only" if names and is_partial else ""
     if record.status == "failed" and record.error:
-        note = f"in {record.error.step}"
+        note = f"{'interrupted ' if record.error.interrupted else ''}in {record.error.step}"
     return {
         **run_facts(record),
         "filters": f"{record.status} partial" if is_partial else record.status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,7 +66,7 @@ class Examination:
     needs: tuple[str, ...] = ()
 
 
-def make_checks(examinations: Iterable[Examination]) -> Iterator[Check]:
+def make_checks(examinations: Iterable[Examination]) -> Generator[Check, None, None]:
     """Make checks one by one; whatever goes wrong in one is its result."""
     causes: dict[str, str] = {}  # of those that failed or were not made: the one that failed
     for examination in examinations:

@@ -1,21 +1,20 @@
-"""The command line: results on stdout, progress and errors on stderr, exit codes 0, 1, 2 and 130."""
+"""The command line: results on stdout, progress and errors on stderr, exit codes 0, 1, 2, and 128 + a signal."""
 
 from __future__ import annotations
 
 import errno
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from techco import __version__
+from techco import __version__, interrupts
 from techco.errors import ParameterError, TechcoError
 from techco.options import (
     Account,
@@ -63,7 +62,6 @@ if TYPE_CHECKING:
 SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
 ISSUES = "the project's issue tracker"
 _PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
-INTERRUPTED = "Interrupted. Nothing is left running."
 
 app = typer.Typer(
     name="techco",
@@ -75,11 +73,10 @@ app = typer.Typer(
 )
 
 
-def main() -> NoReturn:
-    """Run the command line of this process, and exit."""
+def main() -> None:
+    """Run the command line of this process, which ends with SystemExit."""
     survive_any_text()
     app(prog_name="techco")
-    sys.exit(0)
 
 
 @contextmanager
@@ -89,27 +86,30 @@ def _exit_codes() -> Iterator[None]:
         yield
     except (typer.Exit, BrokenPipeError):  # Typer ends quietly when the reader of a pipe has gone
         raise
-    except TechcoError as error:
-        print_error(str(error))
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print_error(INTERRUPTED)
-        raise typer.Exit(130) from None
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
-            where = f" in {error.filename}" if error.filename else ""
-            print_error(
-                f"Files cannot be written{where}: {error.strerror}. Make room, or give another folder with --out."
-            )
-            raise typer.Exit(1) from None
-        from techco.scrub import scrub
-
-        print(scrub(traceback.format_exc()), file=sys.stderr)  # noqa: T201
-        print_error(
-            f"This is a bug in techco {__version__}: {scrub(f'{type(error).__name__}: {error}')}. "
-            f"Please report it with the lines above to {ISSUES}."
-        )
+    except (Exception, KeyboardInterrupt) as error:
+        if interrupts.came() or isinstance(error, KeyboardInterrupt):
+            print_error(interrupts.MESSAGE)
+            interrupts.told()
+            raise typer.Exit(interrupts.exit_code()) from None
+        if isinstance(error, TechcoError):
+            print_error(str(error))
+            raise typer.Exit(error.exit_code) from None
+        _print_unexpected(error)
         raise typer.Exit(1) from None
+
+
+def _print_unexpected(error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
+        where = f" in {error.filename}" if error.filename else ""
+        print_error(f"Files cannot be written{where}: {error.strerror}. Make room, or give another folder with --out.")
+        return
+    from techco.scrub import scrub
+
+    print(scrub(traceback.format_exc()), file=sys.stderr)  # noqa: T201
+    print_error(
+        f"This is a bug in techco {__version__}: {scrub(f'{type(error).__name__}: {error}')}. "
+        f"Please report it with the lines above to {ISSUES}."
+    )
 
 
 def _version(wanted: bool) -> None:
@@ -144,7 +144,7 @@ def _techco(
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
         "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP."
     )
 )
 @_exit_codes()
@@ -202,13 +202,13 @@ def run(
     from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps
 
-    _stop_as_for_ctrl_c()
     stopped = unpublished = ""
     try:
         with shown_on(console(stderr=True), wanted=progress) as bar:
             record = run_steps(request, bar)
+        interrupts.settle()
     except Interrupted as error:
-        record, stopped = error.record, INTERRUPTED
+        record, stopped = error.record, interrupts.MESSAGE
     except NotPublished as error:
         record, unpublished = error.record, str(error)
     if json:
@@ -219,8 +219,10 @@ def run(
         print_summary(record)
     if unpublished or (stopped and not record.error):
         print_error(unpublished or stopped)
+    if stopped:
+        interrupts.told()
     if record.error or unpublished or stopped:
-        raise typer.Exit(130 if stopped else 1)
+        raise typer.Exit(interrupts.exit_code() if stopped else 1)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
@@ -345,28 +347,19 @@ def doctor(
 
     settings = load_settings()
     is_given = any(option is not None for option in (storage, account, container, prefix, settings.storage))
-    checks = examine(
-        DoctorRequest(
-            storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
-            engine=chosen_engine(settings, engine),
-            out=out or settings.out,
-            templates=settings.templates,
-            access=chosen_access(settings, key_vault, secret, endpoint),
-        )
+    request = DoctorRequest(
+        storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
+        engine=chosen_engine(settings, engine),
+        out=out or settings.out,
+        templates=settings.templates,
+        access=chosen_access(settings, key_vault, secret, endpoint),
     )
-    _stop_as_for_ctrl_c()
-    made = list(checks) if json else print_checks(checks)
+    with closing(examine(request)) as checks:  # what it has written is removed, also if it is broken off
+        made = list(checks) if json else print_checks(checks)
     if json:
         print_json(to_json(made))
     if any(check.status == "failed" for check in made):
         raise typer.Exit(1)
-
-
-def _stop_as_for_ctrl_c() -> None:
-    """Let schedulers, and a terminal that closes, stop a run as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # under nohup a run goes on
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def _request(

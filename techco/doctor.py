@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ class DoctorRequest:
     access: Access = field(default_factory=Access)
 
 
-def examine(request: DoctorRequest) -> Iterator[Check]:
+def examine(request: DoctorRequest) -> Generator[Check, None, None]:
     """Make all checks, one by one; nothing of what they write stays.
 
     Raises
@@ -79,7 +79,7 @@ def _no_storage() -> str:
     raise Skip("none is given", "Check one too: techco doctor --storage URL")
 
 
-def _then_clean_up(checks: Iterator[Check], storage: StorageChecks) -> Iterator[Check]:
+def _then_clean_up(checks: Iterator[Check], storage: StorageChecks) -> Generator[Check, None, None]:
     try:
         yield from checks
     finally:

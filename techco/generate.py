@@ -7,9 +7,11 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from techco import interrupts
 from techco.errors import ParameterError, StorageError
 from techco.reasons import CustomerReason, LogReason, ProductReason
 from techco.record import write_whole
@@ -59,16 +61,19 @@ def generate(directory: Path, spec: SampleSpec) -> Expected:
     """
     _refuse_foreign(directory)
     staging = directory / _STAGING
+    clear = partial(shutil.rmtree, staging, ignore_errors=True)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
-        try:
-            expected = _write(staging, spec)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
-        _publish(staging, directory)
+        with interrupts.at_once(clear):
+            clear()
+            staging.mkdir()
+            try:
+                expected = _write(staging, spec)
+            except BaseException:
+                clear()
+                raise
+            with interrupts.held_back():
+                _publish(staging, directory)
     except OSError as error:
         raise StorageError(
             f"The sample could not be written to {directory}: {error.strerror or error}. "

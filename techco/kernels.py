@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from techco import interrupts
 from techco.warm import VARIABLE, import_statements, shared_modules
 
-# A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /kernel-ipc-N.
-_SOCKET_DIR_LIMIT = 80
+# A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /tmpNNNNNNNN/kernel-ipc-N.
+_SOCKET_DIR_LIMIT = 68
 _IPYKERNEL = "ipykernel.kernelapp"
+# What lies in the current directory, which may be a storage, is data, and never code.
+_ARGUMENTS = ["--IPKernelApp.extra_extensions=techco.warm", "--InteractiveShellApp.ignore_cwd=True"]
 _DIES_WITHIN_S = 5
 _LOOKS_EVERY_S = 0.002
 _LAST_WORDS = 4000
@@ -70,18 +74,29 @@ class Process:
 
 
 class Nursery:
-    """The process that kernels are forked from; see `techco.nursery`.
+    """The process that kernels are forked from, and that ends them with all they have started; see `techco.nursery`.
 
     Parameters
     ----------
     modules
         What it imports while it waits, in this order.
+
+    Attributes
+    ----------
+    folder, sockets
+        Folders for the temporary files and for the sockets of its kernels, or one for both, which only this user can
+        read. They go with the nursery, also if this process is killed.
     """
 
     def __init__(self, modules: Sequence[str]) -> None:
+        self._folders = [_folder()]
+        if len(self._folders[0].name) > _SOCKET_DIR_LIMIT:
+            self._folders.append(_folder("/tmp"))
+        self.folder, self.sockets = (Path(self._folders[place].name) for place in (0, -1))
         self._connection, other = Pipe()
         code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-        code += f"from techco.nursery import main; main({other.fileno()}, {list(modules)!r})"
+        code += "from techco.nursery import main; "
+        code += f"main({other.fileno()}, {list(modules)!r}, {[folder.name for folder in self._folders]!r})"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with other:
             self._process = subprocess.Popen(
@@ -94,7 +109,7 @@ class Nursery:
             )
 
     def fork(
-        self, modules: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str], log: Path
+        self, modules: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str], log: Path, path: Path
     ) -> Process:
         """Start a kernel's process.
 
@@ -108,13 +123,16 @@ class Nursery:
             All of its variables.
         log
             Where what it writes goes.
+        path
+            Where it may import from what is nowhere else.
 
         Raises
         ------
         RuntimeError
             When the nursery has died; says what it wrote last.
         """
-        request = {"modules": modules, "arguments": arguments, "environment": dict(environment), "log": str(log)}
+        request = {"modules": modules, "arguments": arguments, "environment": dict(environment)}
+        request |= {"log": str(log), "directory": str(Path.cwd()), "path": str(path.absolute())}
         try:
             self._connection.send_bytes(json.dumps(request).encode())
             return Process(json.loads(self._connection.recv_bytes()), self._process)
@@ -124,19 +142,25 @@ class Nursery:
             raise RuntimeError(f"The process that kernels are forked from has died. {words}".strip()) from error
 
     def stop(self) -> None:
-        """End it; its kernels must have ended before."""
+        """End it, with all that its kernels have started and left."""
         self._connection.close()
-        self._process.kill()
-        self._process.wait()
+        self._process.terminate()
+        for end in (self._process.terminate, self._process.kill):
+            end()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DIES_WITHIN_S)
+                break
         self._log.close()
+        for folder in self._folders:
+            folder.cleanup()
 
 
 class Kernel:
     """One kernel process of the Python that runs techco, reachable over sockets in a private folder.
 
-    It runs in the current directory, imports what its notebook imports while it waits (see `techco.warm`), has a folder
-    of its own for temporary files, and writes what the operating system sees of its output to a file instead of this
-    process's stdout.
+    It runs in the current directory, but imports nothing from there: what is nowhere else may lie beside its notebook.
+    It imports what its notebook imports while it waits (see `techco.warm`), has a folder of its own for temporary
+    files, and writes what the operating system sees of its output to a file instead of this process's stdout.
 
     Parameters
     ----------
@@ -162,21 +186,20 @@ class Kernel:
         variables: Mapping[str, str] | None = None,
         libraries: Sequence[str] = (),
     ) -> None:
-        self._private = _private_folder()
-        self.folder = Path(self._private.name)
+        self.folder = Path(tempfile.mkdtemp(dir=nursery.sockets))
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
-        self._temporary = _folder()
+        self._temporary = Path(tempfile.mkdtemp(dir=nursery.folder))
         modules = [_IPYKERNEL, *shared_modules(notebook)]
-        self.manager = _manager(self.folder, partial(nursery.fork, modules, log=self._log))
+        self.manager = _manager(self.folder, partial(nursery.fork, modules, log=self._log, path=notebook.parent))
         try:
             _wait(self.manager.start_kernel)(
                 env={
                     **os.environ,
                     **(variables or {}),
                     VARIABLE: import_statements(notebook, libraries),
-                    "TMPDIR": self._temporary.name,
+                    "TMPDIR": str(self._temporary),
                 },
-                extra_arguments=["--IPKernelApp.extra_extensions=techco.warm"],
+                extra_arguments=_ARGUMENTS,
             )
         except BaseException:
             self.stop()
@@ -200,8 +223,8 @@ class Kernel:
                     self.manager.provisioner.process.wait(_DIES_WITHIN_S)
                 _wait(self.manager.shutdown_kernel)(now=True)
         finally:
-            self._private.cleanup()
-            self._temporary.cleanup()
+            for folder in (self.folder, self._temporary):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Kernels:
@@ -242,24 +265,18 @@ class Kernels:
 
     def __enter__(self) -> Self:
         modules = [_IPYKERNEL, *(module for notebook in self._notebooks for module in shared_modules(notebook))]
-        self._nursery = Nursery(list(dict.fromkeys(modules)))
-        self._stack.callback(self._nursery.stop)
+        with interrupts.held_back():
+            self._nursery = Nursery(list(dict.fromkeys(modules)))
+            self._stack.callback(self._nursery.stop)
+            self._stack.enter_context(interrupts.at_once(self._nursery.stop))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
 
 
-def _private_folder() -> tempfile.TemporaryDirectory[str]:
-    folder = _folder()
-    if len(folder.name) <= _SOCKET_DIR_LIMIT:
-        return folder
-    folder.cleanup()
-    return _folder("/tmp")
-
-
 def _folder(parent: str | None = None) -> tempfile.TemporaryDirectory[str]:
-    """A folder that only this user can read, and that is gone with this process in any case but kill -9."""
+    """A folder that only this user can read."""
     return tempfile.TemporaryDirectory(prefix="techco-", dir=parent, ignore_cleanup_errors=True)
 
 

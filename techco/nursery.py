@@ -2,6 +2,9 @@
 
 It holds no data and starts nothing: it imports, and becomes a kernel's process when it is asked for one. Only modules
 that may be forked are imported here: neither the engine nor Delta Lake, which have threads of their own.
+
+As it outlives the run's own process, however that ends, it is also what kills all that the run has started, and removes
+its temporary files.
 """
 
 from __future__ import annotations
@@ -13,43 +16,60 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from techco import offspring
+
 _BACKEND = "module://matplotlib_inline.backend_inline"
 
 
-def main(handle: int, modules: Sequence[str]) -> None:
-    """Serve until the other end of a connection is closed.
+def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoReturn:
+    """Serve until the other end of a connection is closed, or SIGTERM; then nothing is left of what was started here.
 
     Parameters
     ----------
     handle
         File descriptor of a connection. Each request is a JSON object: `modules`, which the kernel needs and are
         imported before it is forked; `arguments` of ipykernel; `environment`; `log`, the file for what the process
-        writes. The answer is the process id, in JSON.
+        writes; `directory`, which it runs in; `path`, where it may import from if a module is nowhere else. The answer
+        is the process id, in JSON.
     modules
         What to import while nothing is asked, in this order.
+    folders
+        The temporary files of the kernels; the first is where modules are imported, as some heed files that lie in the
+        current directory.
     """
+    kernels: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: offspring.end(folders, kernels))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's exit code
+    offspring.adopt()
+    os.chdir(folders[0])
     # Both are read as modules are imported: by ipykernel, whose kernels end with the process that they name, and by
     # matplotlib, which would not show a plot below its cell.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     os.environ.setdefault("MPLBACKEND", _BACKEND)
-    connection, waiting = Connection(handle), deque(modules)
+    try:
+        _serve(Connection(handle), deque(modules), kernels)
+    except (EOFError, OSError):
+        pass
+    except Exception:
+        traceback.print_exc()
+    offspring.end(folders, kernels)
+
+
+def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> NoReturn:
     while True:
         if waiting and not connection.poll():
             _import(waiting.popleft())
             continue
-        try:
-            request = json.loads(connection.recv_bytes())
-        except EOFError:
-            return
+        request = json.loads(connection.recv_bytes())
         for module in request["modules"]:
             _import(module)
-        connection.send_bytes(json.dumps(_fork(request, connection)).encode())
+        connection.send_bytes(json.dumps(_fork(request, connection, kernels)).encode())
 
 
 def _import(module: str) -> None:
@@ -58,7 +78,9 @@ def _import(module: str) -> None:
         importlib.import_module(module)
 
 
-def _fork(request: dict[str, Any], connection: Connection) -> int:
+def _fork(request: dict[str, Any], connection: Connection, kernels: list[int]) -> int:
+    # The end of all kernels, which SIGTERM is, must not come before a new one is known, and is not for that one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     pid = os.fork()
     if pid == 0:
         try:
@@ -66,16 +88,22 @@ def _fork(request: dict[str, Any], connection: Connection) -> int:
             _become_kernel(request)
         finally:
             os._exit(1)
+    kernels.append(pid)
     # Its own group, before anybody can signal it: with it go the processes that it starts.
     with contextlib.suppress(ProcessLookupError):  # it has died already
         os.setpgid(pid, pid)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     return pid
 
 
 def _become_kernel(request: dict[str, Any]) -> NoReturn:
     """Leave behind what a process of its own would not have, and run ipykernel."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     _redirect(request["log"])
+    os.chdir(request["directory"])
+    sys.path.append(request["path"])
     os.environ.clear()
     os.environ.update({**request["environment"], "JPY_PARENT_PID": str(os.getppid())})
     os.environ.setdefault("MPLBACKEND", _BACKEND)

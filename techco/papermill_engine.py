@@ -28,7 +28,7 @@ class WholeFiles(LocalHandler):  # type: ignore[misc]
 
     def write(self, buf: str, path: str) -> None:
         """Write a notebook's text."""
-        write_whole(Path(path), scrub(buf))
+        write_whole(Path(path), scrub(buf), durable=False)  # after each cell; the last one is made durable
 
 
 class Engine(NBClientEngine):  # type: ignore[misc]
@@ -49,6 +49,8 @@ class Engine(NBClientEngine):  # type: ignore[misc]
         client.on_code_cell = on_cell
         try:
             client.execute()
+        except DeadKernelError as error:
+            raise DeadKernelError(client.last_cell or str(error)) from None
         finally:
             if client.kc:
                 client.kc.stop_channels()
@@ -59,6 +61,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     died is marked failed, not completed."""
 
     on_code_cell: OnCell
+    last_cell = ""
+    """What has happened if the kernel is dead."""
 
     def papermill_execute_cells(self) -> None:
         code = [(i, cell) for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code" and cell.source.strip()]
@@ -72,13 +76,16 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                 break
             except DeadKernelError:
                 self.nb_man.cell_exception(cell, cell_index=index)
-                raise DeadKernelError(f"The kernel died in cell {number} of {len(code)}") from None
+                self.last_cell = f"The kernel died in cell {number} of {len(code)}"
+                raise
             except BaseException:
                 self.nb_man.cell_exception(cell, cell_index=index)
                 _cancel_all()
                 raise
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
+        else:  # it has done what it was asked, and is asked for its name
+            self.last_cell = "The kernel ended by itself; a cell may have called exit() or quit(). Remove the exit"
 
 
 def _cancel_all() -> None:

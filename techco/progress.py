@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from techco import interrupts
 from techco.record import StepRecord
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def shown_on(console: Console, wanted: bool) -> Iterator[Progress]:
         yield Silent()
     elif console.is_terminal and not console.is_dumb_terminal:
         live = Live(console)
-        with live.display:
+        with interrupts.at_once(live.display.stop), live.display:
             yield live
     else:
         yield Lines(console)

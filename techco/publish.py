@@ -276,8 +276,11 @@ def _published_records(container: Container, known: dict[RawFile, RunRecord | No
         if {f"{REPORTS}/{folder}/{RECORD}", f"{REPORTS}/{folder}/{INDEX}"} <= files.keys()
     }
     new = [file for file in found.values() if file not in known]
-    with ThreadPoolExecutor(_READERS) as readers:
+    readers = ThreadPoolExecutor(_READERS)
+    try:
         known.update(zip(new, readers.map(lambda file: _read_record(container, file.name), new), strict=True))
+    finally:  # an answer may take minutes, and after an interruption nobody waits for it
+        readers.shutdown(wait=False, cancel_futures=True)
     return {folder: known[file] for folder, file in found.items()}
 
 

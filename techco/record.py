@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
+from techco import interrupts
 from techco.privacy import Pii
 
 Status = Literal["pending", "running", "completed", "failed"]
@@ -34,11 +36,13 @@ class StepRecord:
 
 @dataclass
 class RunError:
-    """Why a run failed: the step, one sentence for people, and the trace without credentials."""
+    """Why a run failed: the step, one sentence for people, the trace without credentials, and whether it was broken
+    off by Ctrl-C or a signal."""
 
     step: str
     message: str
     trace: str = ""
+    interrupted: bool = False
 
 
 @dataclass
@@ -87,9 +91,21 @@ class RunRecord:
     error: RunError | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def outcome(self) -> str:
+        """The status for people."""
+        return f"{self.status} (interrupted)" if self.error and self.error.interrupted else self.status
+
     def to_json(self) -> str:
         """The record as one JSON object, indented."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+    def forget_missing_pages(self) -> None:
+        """Name no page that is not there."""
+        parts: list[RunRecord | StepRecord] = [self, *self.steps]
+        for part in parts:
+            if part.report and not Path(part.report).is_file():
+                part.report = None
 
     @classmethod
     def from_json(cls, text: str) -> RunRecord:
@@ -105,21 +121,34 @@ class RunRecord:
         write_whole(path, self.to_json() + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file by way of a temporary one beside it, with the user's umask; parents are made."""
+def write_whole(path: Path, text: str, durable: bool = True) -> None:
+    """Write a text file by way of a temporary one beside it, with the user's umask; parents are made.
+
+    Parameters
+    ----------
+    durable
+        Whether a machine that goes down leaves the old text or the new one, and never an empty file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes private files, a report is as public as the user wants
-        os.replace(name, path)  # noqa: PTH105
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with interrupts.at_once(partial(part.unlink, missing_ok=True)):
+        try:
+            with part.open("x", encoding="utf-8") as file:
+                file.write(text)
+                if durable:
+                    _sync(file)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def make_durable(path: Path) -> None:
+    """Have a file that was written whole survive a machine that goes down, as `write_whole` does."""
+    with path.open("rb") as file:
+        _sync(file)
+
+
+def _sync(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -65,15 +65,19 @@ def make_report(record: RunRecord, run_dir: Path) -> None:
                 record_failure(record, REPORT, error)
             raise
         finally:
+            record.forget_missing_pages()
             record.save(run_dir / RECORD)
 
 
 def record_failure(record: RunRecord, step: str, error: BaseException) -> None:
     """Note in the record why and where a run failed, without credentials."""
     record.status = "failed"
-    message = "It was interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+    for one in record.steps:
+        one.status = "failed" if one.status == "running" else one.status
+    interrupted = isinstance(error, KeyboardInterrupt)
+    message = "It was interrupted." if interrupted else str(error) or type(error).__name__
     trace = error.trace if isinstance(error, StepFailed) else ""
-    record.error = RunError(step, scrub(message), scrub(trace))
+    record.error = RunError(step, scrub(message), scrub(trace), interrupted)
 
 
 def load_ahead(notebook: Path, pii: Pii) -> None:

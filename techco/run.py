@@ -7,12 +7,12 @@ import threading
 import time
 import unicodedata
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from techco import notebooks
+from techco import interrupts, notebooks
 from techco.access import Access
 from techco.engine_name import parse_engine
 from techco.errors import ParameterError, TechcoError
@@ -25,7 +25,7 @@ from techco.places import open_storage
 from techco.privacy import Pii, check_pii
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
-from techco.record import REPORT, STEPS, RunRecord, StepRecord
+from techco.record import REPORT, STEPS, RunRecord, StepRecord, make_durable
 from techco.reporting import load_ahead, make_report, record_failure
 from techco.settings import variables
 from techco.spark_conf import check_fits
@@ -33,7 +33,7 @@ from techco.storage import Storage
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised when Ctrl-C or a signal has ended a run; `record` says how far it came."""
+    """Raised when Ctrl-C or a signal has ended a run, or its publication; `record` says how far it came."""
 
     def __init__(self, record: RunRecord) -> None:
         super().__init__()
@@ -159,10 +159,14 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
     storage = check(request)
     from techco.engine import ready_engine
 
-    with ready_engine(request.engine, request.spark_conf, storage) as engine:
-        run_dir = _make_run_dir(request)
-        with held(run_dir):
-            record = _run(request, storage, engine, run_dir, started, progress or Silent())
+    with ready_engine(request.engine, request.spark_conf, storage) as engine, ExitStack() as stack:
+        record = _new_record(request, storage)
+        with interrupts.held_back():
+            run_dir = _make_run_dir(request)
+            stack.enter_context(held(run_dir))
+            record.run_id = run_dir.name
+            record.save(run_dir / RECORD)
+        _run(request, storage, engine, record, run_dir, started, progress or Silent())
     if request.publish:
         _publish(request, record, run_dir)
     return record
@@ -172,27 +176,33 @@ def _run(
     request: RunRequest,
     storage: Storage,
     engine: Mapping[str, str],
+    record: RunRecord,
     run_dir: Path,
     started: float,
     progress: Progress,
-) -> RunRecord:
+) -> None:
     """Execute the steps in a folder of their own; whatever happens, there are a record and a report."""
-    record = _new_record(request, storage, run_dir.name)
-    try:
-        _execute_steps(request, storage, engine, record, run_dir, progress)
-    except BaseException as error:
-        record_failure(record, _unfinished_step(record), error)
-        record.seconds = _since(started)
-        record.save(run_dir / RECORD)
-        with suppress(Exception):  # what ended the run is what must be told
+    with interrupts.at_once(lambda: _end(record, run_dir, started, KeyboardInterrupt())):
+        try:
+            _execute_steps(request, storage, engine, record, run_dir, progress)
+            _end(record, run_dir, started)
             make_report(record, run_dir)
-        if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(record) from None
-        raise
+        except BaseException as error:
+            stop = KeyboardInterrupt() if interrupts.came() else error
+            _end(record, run_dir, started, stop)
+            with suppress(Exception):  # what ended the run is what must be told
+                make_report(record, run_dir)
+            if isinstance(stop, KeyboardInterrupt):
+                raise Interrupted(record) from None
+            raise
+
+
+def _end(record: RunRecord, run_dir: Path, started: float, error: BaseException | None = None) -> None:
+    """Save how a run has ended; a step that has failed by itself before an interruption stays the reason."""
+    if error and not record.error:
+        record_failure(record, _unfinished_step(record), error)
     record.seconds = _since(started)
     record.save(run_dir / RECORD)
-    make_report(record, run_dir)
-    return record
 
 
 def check(request: RunRequest) -> Storage:
@@ -262,9 +272,10 @@ def _make_run_dir(request: RunRequest) -> Path:
         ) from error
 
 
-def _new_record(request: RunRequest, storage: Storage, run_id: str) -> RunRecord:
+def _new_record(request: RunRequest, storage: Storage) -> RunRecord:
+    """What is known before there is a folder, which gives the run its id."""
     return RunRecord(
-        run_id=run_id,
+        run_id="",
         storage=storage.url,
         engine=request.engine,
         start_date=str(request.period.first),
@@ -295,6 +306,8 @@ def _execute_steps(
             try:
                 _execute_step(request, record, step, run_dir, kernels, progress)
             except TechcoError as error:
+                if interrupts.came():  # a library has made another error of it
+                    raise KeyboardInterrupt from None
                 record_failure(record, step.name, error)
                 return
             finally:
@@ -325,7 +338,9 @@ def _execute_step(
         raise
     finally:
         step.seconds = _since(started)
-        step.notebook = str(output) if output.is_file() else None
+        if output.is_file():
+            step.notebook = str(output)
+            make_durable(output)
 
 
 def _publish(request: RunRequest, record: RunRecord, run_dir: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A notebook may stay open for a day between two cells; Sail's own limit is 15 minutes.
 _SESSION_TIMEOUT_S = 7 * 24 * 3600
+# With its first query Sail takes signals for itself and dies of them, and the client then waits forever.
+_TAKEN = (signal.SIGINT, signal.SIGTERM)
 
 
 def open_sail(new: bool) -> SparkSession:
@@ -67,13 +69,13 @@ def _connect(port: int, new: bool) -> SparkSession:
     if not new and _sessions and is_open(_sessions[0]):
         return _sessions[0]
     on_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = {number: signal.getsignal(number) for number in _TAKEN}
     with without_token():
         spark: SparkSession = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
         spark.sql("SELECT 1").collect()
     if on_main_thread:
-        # With its first query Sail takes Ctrl-C for itself and dies of it, and the client then waits forever.
-        signal.signal(signal.SIGINT, handler or signal.default_int_handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
     if not new:
         _sessions[:] = [spark]
     return spark

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import platformdirs
 
+from techco import interrupts
 from techco.errors import StorageError
 
 _NAME = "sample-shop"
@@ -36,11 +38,13 @@ def sample_shop() -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{_NAME}-"))
-        try:
-            generate(making / "shop", SampleSpec())
-            _take_place(making / "shop", folder)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+        clear = partial(shutil.rmtree, making, ignore_errors=True)
+        with interrupts.at_once(clear):
+            try:
+                generate(making / "shop", SampleSpec())
+                _take_place(making / "shop", folder)
+            finally:
+                clear()
     except OSError as error:
         raise StorageError(
             f"The sample shop cannot be made in {folder.parent}: {error.strerror}. "

@@ -1,8 +1,8 @@
 """Starts Apache Spark on this machine: a driver that speaks Spark Connect, of its own or for a standalone cluster.
 
-It runs in a process of its own, `python -m techco.spark_server`, which ends when the one that started it does, however
-that ends: its stdin is a pipe, and so is that of the Java virtual machine which PySpark starts in it. It listens on a
-random port of the loopback interface and answers only to who knows its token.
+It runs in a process of its own, which ends when the one that started it does, however that ends, as its stdin is a
+pipe; with it go the Java virtual machine that PySpark starts in it and their temporary files. It listens on a random
+port of the loopback interface and answers only to who knows its token.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ import json
 import os
 import secrets
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
+from techco import interrupts, offspring
 from techco.engine_name import EngineName
 from techco.errors import EngineError
 from techco.java import check_java
 from techco.scrub import hide, scrub
 
 _STARTS_WITHIN_S = 120
+_DIES_WITHIN_S = 8
+_GRACE_S = 1  # Spark tells its cluster, and ends its log of events
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 _LAST_WORDS = 3000
 # By these PySpark would be a client in that process too: it sets the second one wherever it opens a session.
@@ -63,7 +69,6 @@ class SparkServer:
         self.token = secrets.token_hex(16)
         hide(self.token)
         master = "local[*]" if engine.kind == "spark" else engine.text
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         environment = {**os.environ, _TOKEN: self.token}
         for name in _OF_A_CLIENT:
             environment.pop(name, None)
@@ -72,14 +77,10 @@ class SparkServer:
             environment["PYSPARK_PYTHON"] = python
         elif engine.kind == "spark":
             environment.setdefault("PYSPARK_PYTHON", sys.executable)  # else whatever `python3` is
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for the one that started it
-        )
+        self._at_once = ExitStack()
+        with interrupts.held_back():
+            self._start(environment)
+            self._at_once.enter_context(interrupts.at_once(self.stop))
         assert self._process.stdin, "it is a pipe"
         try:
             self._process.stdin.write(json.dumps({**_DEFAULTS, **settings, "spark.master": master}).encode() + b"\n")
@@ -89,18 +90,38 @@ class SparkServer:
             self.stop()
             raise
 
+    def _start(self, environment: Mapping[str, str]) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._folder = tempfile.TemporaryDirectory(prefix="techco-", ignore_cleanup_errors=True)
+        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
+        code += f"from techco.spark_server import main; main({self._folder.name!r})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", code],  # -P: what lies in the current directory, perhaps a storage, is no code
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**environment, "TMPDIR": self._folder.name},
+            start_new_session=True,  # Ctrl-C is for the one that started it
+        )
+
     @property
     def url(self) -> str:
         """Where it is, without its token. To another name than this one a client would send a token by TLS only."""
         return f"sc://localhost:{self.port}"
 
     def stop(self) -> None:
-        """End it, if it still runs."""
-        self._process.kill()
-        self._process.wait()
+        """End it, if it still runs, and remove its temporary files."""
+        for end in (self._process.terminate, self._process.kill):
+            end()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DIES_WITHIN_S)
+                break
         for pipe in (self._process.stdin, self._process.stdout, self._log):
             assert pipe, "they are open"
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
+        self._folder.cleanup()
+        self._at_once.close()
 
     def __enter__(self) -> Self:
         return self
@@ -120,17 +141,36 @@ class SparkServer:
         raise EngineError(f"Apache Spark did not start for the engine {engine.text}. It wrote last:\n{words}")
 
 
-def main() -> None:
-    """Be the driver, until stdin is closed."""
+def main(folder: str) -> NoReturn:
+    """Be the driver, until stdin is closed or SIGTERM comes.
+
+    Parameters
+    ----------
+    folder
+        For temporary files, also those of Java. Only this user can read it, and it is removed in the end.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: offspring.end([folder], grace_s=_GRACE_S))
+    offspring.adopt()
+    try:
+        _serve(Path(folder))
+    except Exception:
+        traceback.print_exc()
+    offspring.end([folder], grace_s=_GRACE_S)
+
+
+def _serve(folder: Path) -> None:
     settings: dict[str, str] = json.loads(sys.stdin.readline())
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the Java virtual machine prints is not for who waits for a port
-    with tempfile.TemporaryDirectory(prefix="techco-") as folder:
-        # A file, as other users may read the words of a command, and one of them may be a credential.
-        properties = Path(folder) / "spark.properties"
-        properties.touch(mode=0o600)
-        properties.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), encoding="utf-8")
-        port = _start(properties)
+    # A file, as other users may read the words of a command, and one of them may be a credential.
+    properties = folder / "spark.properties"
+    properties.touch(mode=0o600)
+    properties.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), encoding="utf-8")
+    # Java does not heed TMPDIR, and keeps a file in /tmp for tools that look at it.
+    given = os.environ.get("JDK_JAVA_OPTIONS", "")
+    os.environ["JDK_JAVA_OPTIONS"] = f'"-Djava.io.tmpdir={folder}" -XX:-UsePerfData {given}'.strip()
+    port = _start(properties)
+    properties.unlink()
     print(port, file=output, flush=True)
     sys.stdin.read()
 
@@ -147,7 +187,3 @@ def _start(properties: Path) -> int:
     while not (port := int(service.localPort())):
         time.sleep(0.05)
     return port
-
-
-if __name__ == "__main__":
-    main()

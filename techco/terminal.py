@@ -121,7 +121,7 @@ def _row(name: str, record: RunRecord | None) -> list[str]:
     if record is None:
         return [name, "", "unreadable", "", ""]
     seconds = "" if record.seconds is None else f"{record.seconds:.1f} s"
-    return [record.run_id, f"{record.start_date}..{record.end_date}", record.status, seconds, record.storage]
+    return [record.run_id, f"{record.start_date}..{record.end_date}", record.outcome, seconds, record.storage]
 
 
 def _accounted(records: dict[str, int]) -> str:

@@ -208,7 +208,7 @@ def test_interrupted_run_is_recorded_as_failed(tmp_path: Path, sent: signal.Sign
         process.send_signal(sent)
         stdout, stderr = process.communicate(timeout=10)
     assert (running["status"], running["steps"][0]["status"]) == ("running", "running")
-    assert process.returncode == 130
+    assert process.returncode == 128 + sent
     record = recorded_runs(out)[0]
     assert stdout == ""
     assert stderr.splitlines()[-2:] == ["Error: Interrupted. Nothing is left running.", f"Report: {record.report}"]
