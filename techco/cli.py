@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from techco import __version__, interrupts
-from techco.errors import ParameterError, TechcoError
+from techco import __version__, commands, interrupts
+from techco.errors import ParameterError
+from techco.exits import exit_codes
 from techco.options import (
     Account,
     ContainerName,
@@ -32,24 +28,20 @@ from techco.options import (
     Secret,
     SparkConf,
     Storage,
-    Target,
     chosen_access,
     chosen_engine,
     chosen_period,
     chosen_pii,
     chosen_storage,
-    sample_spec,
 )
-from techco.period import Period, parse_day
+from techco.period import Period
 from techco.scrub import without_credentials
 from techco.storage import SAMPLE
 from techco.terminal import (
     console,
-    print_checks,
     print_error,
     print_failure,
     print_json,
-    print_runs,
     print_summary,
     survive_any_text,
 )
@@ -60,8 +52,6 @@ if TYPE_CHECKING:
     from techco.settings import Settings
 
 SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
-ISSUES = "the project's issue tracker"
-_PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
 app = typer.Typer(
     name="techco",
@@ -77,39 +67,6 @@ def main() -> None:
     """Run the command line of this process, which ends with SystemExit."""
     survive_any_text()
     app(prog_name="techco")
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Turn errors into exit codes; used as a decorator of every command."""
-    try:
-        yield
-    except (typer.Exit, BrokenPipeError):  # Typer ends quietly when the reader of a pipe has gone
-        raise
-    except (Exception, KeyboardInterrupt) as error:
-        if interrupts.came() or isinstance(error, KeyboardInterrupt):
-            print_error(interrupts.MESSAGE)
-            interrupts.told()
-            raise typer.Exit(interrupts.exit_code()) from None
-        if isinstance(error, TechcoError):
-            print_error(str(error))
-            raise typer.Exit(error.exit_code) from None
-        _print_unexpected(error)
-        raise typer.Exit(1) from None
-
-
-def _print_unexpected(error: Exception) -> None:
-    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
-        where = f" in {error.filename}" if error.filename else ""
-        print_error(f"Files cannot be written{where}: {error.strerror}. Make room, or give another folder with --out.")
-        return
-    from techco.scrub import scrub
-
-    print(scrub(traceback.format_exc()), file=sys.stderr)  # noqa: T201
-    print_error(
-        f"This is a bug in techco {__version__}: {scrub(f'{type(error).__name__}: {error}')}. "
-        f"Please report it with the lines above to {ISSUES}."
-    )
 
 
 def _version(wanted: bool) -> None:
@@ -147,7 +104,7 @@ def _techco(
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP."
     )
 )
-@_exit_codes()
+@exit_codes()
 def run(
     storage: Storage = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD.")] = None,
@@ -225,143 +182,6 @@ def run(
         raise typer.Exit(interrupts.exit_code() if stopped else 1)
 
 
-@app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
-@_exit_codes()
-def generate(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder, or an older sample.")],
-    customers: Annotated[int, typer.Option(help="Number of customers.")] = 10_000,
-    products: Annotated[int, typer.Option(help="Number of products.")] = 50,
-    logs: Annotated[int, typer.Option(help="Number of web logs.")] = 50_000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 7,
-    start: Annotated[str, typer.Option("--from", metavar="DAY", help="First day of the logs.")] = "2023-08-01",
-    end: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day of the logs, included.")] = "2023-08-31",
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORM", help="How web logs are written: array, compact, lines or folder.")
-    ] = "array",
-    messy: Annotated[
-        bool, typer.Option("--messy", help="Add every fault that real files have, in known numbers.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Make a sample shop, and say what a correct report of it must show."""
-    from techco.generate import describe
-    from techco.generate import generate as generate_shop
-
-    period = Period(parse_day(start, "--from"), parse_day(end, "--to"))
-    expected = generate_shop(directory, sample_spec(customers, products, logs, seed, period, form, messy))
-    if json:
-        print_json(expected.to_json())
-    else:
-        console().print(describe(expected))
-
-
-@app.command()
-@_exit_codes()
-def render(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
-    out: Out = None,
-) -> None:
-    """Make the pages of a run again from its executed notebooks."""
-    from techco.reporting import render_again
-    from techco.settings import load_settings
-
-    record = render_again(run, out or load_settings().out)
-    print(record.report)  # noqa: T201
-
-
-@app.command(
-    epilog=(
-        "[bold]Examples[/bold]\n\n"
-        "techco publish 20230901T060000-2023-08-01_2023-08-31\n\n"
-        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to '$web'\n\n"
-        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to abfss://reports@myshop.dfs.core.windows.net/sales\n\n"
-        "Who may open the pages is up to the container; '$web' is the account's public web site."
-    )
-)
-@_exit_codes()
-def publish(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
-    to: Target = None,
-    out: Out = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
-) -> None:
-    """Publish the report of a run in a storage account, and print its URL.
-
-    It replaces what was published of the run before. The page reports/index.html there lists all reports.
-    """
-    from techco.publish import publish_run
-    from techco.settings import load_settings
-
-    settings = load_settings()
-    print(publish_run(run, out or settings.out, to, chosen_access(settings, key_vault, secret, endpoint)))  # noqa: T201
-
-
-@app.command(name="list")
-@_exit_codes()
-def list_runs(out: Out = None) -> None:
-    """List the runs, newest first, with period, status and duration."""
-    from techco.history import RUNS, read_records
-    from techco.settings import load_settings
-
-    folder = out or load_settings().out
-    if records := read_records(folder):
-        print_runs(records)
-    else:
-        print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
-
-
-@app.command(
-    epilog=(
-        "[bold]Examples[/bold]\n\n"
-        "techco doctor\n\n"
-        "techco doctor --storage ./shop\n\n"
-        "techco doctor --account myshop --container data --key-vault kv-shop --secret storage-key\n\n"
-        "Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 130 interrupted."
-    )
-)
-@_exit_codes()
-def doctor(
-    storage: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="The shop to check: a folder, or the abfss:// URL of a container."),
-    ] = None,
-    engine: Engine = None,
-    out: Out = None,
-    json: Json = False,
-    account: Account = None,
-    container: ContainerName = None,
-    prefix: Prefix = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
-) -> None:
-    """Check every requirement and permission, and say how to mend what fails.
-
-    Without --storage it checks this machine, with it also the shop that is there.
-    It writes one small file among the tables of the shop, and deletes it.
-    """
-    from techco.doctor import DoctorRequest, examine, to_json
-    from techco.settings import load_settings
-
-    settings = load_settings()
-    is_given = any(option is not None for option in (storage, account, container, prefix, settings.storage))
-    request = DoctorRequest(
-        storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
-        engine=chosen_engine(settings, engine),
-        out=out or settings.out,
-        templates=settings.templates,
-        access=chosen_access(settings, key_vault, secret, endpoint),
-    )
-    with closing(examine(request)) as checks:  # what it has written is removed, also if it is broken off
-        made = list(checks) if json else print_checks(checks)
-    if json:
-        print_json(to_json(made))
-    if any(check.status == "failed" for check in made):
-        raise typer.Exit(1)
-
-
 def _request(
     settings: Settings,
     storage: str,
@@ -387,3 +207,6 @@ def _request(
         templates=settings.templates,
         access=access,
     )
+
+
+app.add_typer(commands.app)

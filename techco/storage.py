@@ -24,6 +24,8 @@ PRODUCTS = "product_data.csv"
 LOGS = "web_logs.json"
 LOGS_FOLDER = "web_logs"
 TABLES_FOLDER = "tables"
+KEEP_DAYS = 7
+"""How long a reader may go on with a table as it was when he opened it; Delta Lake's own default."""
 _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _DATE_FOLDER = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/")
 

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from techco.checks import Check
     from techco.record import RunRecord
+    from techco.vacuum import Removed
 
 _COLOURS = {"passed": "green", "failed": "bold red", "skipped": "dim"}
 
@@ -83,6 +84,16 @@ def print_runs(records: Mapping[str, RunRecord | None]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+
+
+def print_removed(removed: Sequence[Removed], dry_run: bool) -> None:
+    """Print what was removed, or would be, one line for each table."""
+    for one in removed:
+        if one.files:
+            print(f"{one.name:<14}{one.files:>8,} files{one.size / 1e6:>12,.1f} MB")  # noqa: T201
+    files, size = sum(one.files for one in removed), sum(one.size for one in removed)
+    done = "would be removed" if dry_run else "removed"
+    print(f"{files:,} files {done}, {size / 1e6:,.1f} MB." if files else "Nothing to remove.")  # noqa: T201
 
 
 def print_checks(checks: Iterable[Check]) -> list[Check]:

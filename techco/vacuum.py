@@ -9,10 +9,9 @@ from functools import partial
 
 from techco.contract import TABLES
 from techco.scratch import PREFIX
-from techco.storage import TABLES_FOLDER, RawFile, Storage
+from techco.storage import KEEP_DAYS, TABLES_FOLDER, RawFile, Storage
 
-KEEP = timedelta(days=7)
-"""How long a reader may go on with a table as it was when he opened it; Delta Lake's own default."""
+KEEP = timedelta(days=KEEP_DAYS)
 _PUT_ASIDE = (PREFIX, f"{TABLES_FOLDER}/.probe-", f"{TABLES_FOLDER}/doctor-probe-")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 from azurite import Azurite
 from pyspark.sql import DataFrame, SparkSession
+from typer.testing import CliRunner
 
 from techco import engine
+from techco.cli import app
 from techco.contract import WEB_LOGS
 from techco.folder import Folder
 from techco.period import Period
@@ -140,6 +143,28 @@ def test_writers_and_vacuum_at_once_lose_nothing(tables: Tables, storage: Folder
     stop.set()
     remover.join()
     assert ids(tables) == list(range(1, 9))
+
+
+def test_the_command_says_what_it_removed(tables: Tables, storage: Folder) -> None:
+    leave(storage, "web_logs/killed/part-0.parquet", days_ago=8)
+
+    def command(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["vacuum", *words])
+        return done.exit_code, done.stdout + done.stderr
+
+    shop = ("--storage", storage.url)
+    assert command(*shop, "--dry-run") == (
+        0,
+        "web_logs             1 files         0.0 MB\n1 files would be removed, 0.0 MB.\n",
+    )
+    assert command(*shop, "--keep-days", "9") == (0, "Nothing to remove.\n")
+    removed_by_now = json.loads(command(*shop, "--json")[1])["removed"]
+    assert removed_by_now == [{"name": "web_logs", "files": 1, "size": 5}, {"name": "put aside", "files": 0, "size": 0}]
+    assert command(*shop) == (0, "Nothing to remove.\n")
+    assert command("--storage", str(storage.path("nowhere")))[0] == 1
+    assert command() == (2, "Error: No storage is given. Say which one to clean: --storage URL.\n")
+    code, words = command(*shop, "--keep-days", "6")
+    assert (code, "greater than or equal to 7" in words) == (2, True)
 
 
 def test_a_container_is_cleaned_as_a_folder_is(storage_account: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,219 @@
+"""The commands beside `run`, of which each is a few lines: its options, one call, what is printed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict
+from datetime import timedelta
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from techco.errors import ParameterError
+from techco.exits import exit_codes
+from techco.options import (
+    Account,
+    ContainerName,
+    Endpoint,
+    Engine,
+    Json,
+    KeyVault,
+    Out,
+    Prefix,
+    Secret,
+    Target,
+    chosen_access,
+    chosen_engine,
+    chosen_storage,
+    sample_spec,
+)
+from techco.period import Period, parse_day
+from techco.storage import KEEP_DAYS, SAMPLE
+from techco.terminal import console, print_checks, print_json, print_removed, print_runs
+
+app = typer.Typer()
+
+
+@app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
+@exit_codes()
+def generate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder, or an older sample.")],
+    customers: Annotated[int, typer.Option(help="Number of customers.")] = 10_000,
+    products: Annotated[int, typer.Option(help="Number of products.")] = 50,
+    logs: Annotated[int, typer.Option(help="Number of web logs.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 7,
+    start: Annotated[str, typer.Option("--from", metavar="DAY", help="First day of the logs.")] = "2023-08-01",
+    end: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day of the logs, included.")] = "2023-08-31",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORM", help="How web logs are written: array, compact, lines or folder.")
+    ] = "array",
+    messy: Annotated[
+        bool, typer.Option("--messy", help="Add every fault that real files have, in known numbers.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a sample shop, and say what a correct report of it must show."""
+    from techco.generate import describe
+    from techco.generate import generate as generate_shop
+
+    period = Period(parse_day(start, "--from"), parse_day(end, "--to"))
+    expected = generate_shop(directory, sample_spec(customers, products, logs, seed, period, form, messy))
+    if json:
+        print_json(expected.to_json())
+    else:
+        console().print(describe(expected))
+
+
+@app.command()
+@exit_codes()
+def render(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+    out: Out = None,
+) -> None:
+    """Make the pages of a run again from its executed notebooks."""
+    from techco.reporting import render_again
+    from techco.settings import load_settings
+
+    record = render_again(run, out or load_settings().out)
+    print(record.report)  # noqa: T201
+
+
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco publish 20230901T060000-2023-08-01_2023-08-31\n\n"
+        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to '$web'\n\n"
+        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to abfss://reports@myshop.dfs.core.windows.net/sales\n\n"
+        "Who may open the pages is up to the container; '$web' is the account's public web site."
+    )
+)
+@exit_codes()
+def publish(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+    to: Target = None,
+    out: Out = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Publish the report of a run in a storage account, and print its URL.
+
+    It replaces what was published of the run before. The page reports/index.html there lists all reports.
+    """
+    from techco.publish import publish_run
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    print(publish_run(run, out or settings.out, to, chosen_access(settings, key_vault, secret, endpoint)))  # noqa: T201
+
+
+@app.command(name="list")
+@exit_codes()
+def list_runs(out: Out = None) -> None:
+    """List the runs, newest first, with period, status and duration."""
+    from techco.history import RUNS, read_records
+    from techco.settings import load_settings
+
+    folder = out or load_settings().out
+    if records := read_records(folder):
+        print_runs(records)
+    else:
+        print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
+
+
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco doctor\n\n"
+        "techco doctor --storage ./shop\n\n"
+        "techco doctor --account myshop --container data --key-vault kv-shop --secret storage-key\n\n"
+        "Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 130 interrupted."
+    )
+)
+@exit_codes()
+def doctor(
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The shop to check: a folder, or the abfss:// URL of a container."),
+    ] = None,
+    engine: Engine = None,
+    out: Out = None,
+    json: Json = False,
+    account: Account = None,
+    container: ContainerName = None,
+    prefix: Prefix = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Check every requirement and permission, and say how to mend what fails.
+
+    Without --storage it checks this machine, with it also the shop that is there.
+    It writes one small file among the tables of the shop, and deletes it.
+    """
+    from techco.doctor import DoctorRequest, examine, to_json
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    is_given = any(option is not None for option in (storage, account, container, prefix, settings.storage))
+    request = DoctorRequest(
+        storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
+        engine=chosen_engine(settings, engine),
+        out=out or settings.out,
+        templates=settings.templates,
+        access=chosen_access(settings, key_vault, secret, endpoint),
+    )
+    with closing(examine(request)) as checks:  # what it has written is removed, also if it is broken off
+        made = list(checks) if json else print_checks(checks)
+    if json:
+        print_json(to_json(made))
+    if any(check.status == "failed" for check in made):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco vacuum --storage ./shop --dry-run\n\n"
+        "techco vacuum --account myshop --container data --keep-days 30"
+    )
+)
+@exit_codes()
+def vacuum(
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="The shop: a folder, or the abfss:// URL of a container.")
+    ] = None,
+    keep_days: Annotated[
+        int, typer.Option(min=KEEP_DAYS, metavar="N", help="For how many days a table can still be read as it was.")
+    ] = KEEP_DAYS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    json: Json = False,
+    account: Account = None,
+    container: ContainerName = None,
+    prefix: Prefix = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Remove files among the tables that nobody needs any more.
+
+    They are of periods that were replaced, and of runs that were killed. What the tables hold stays as it is, and
+    whoever opened one in the days that are kept reads on. Run it every month, also while others use the shop.
+    """
+    from techco.places import open_storage
+    from techco.settings import load_settings
+    from techco.vacuum import vacuum as remove_files
+
+    settings = load_settings()
+    shop = chosen_storage(settings, storage, account, container, prefix)
+    if shop == SAMPLE:
+        raise ParameterError("No storage is given. Say which one to clean: --storage URL.")
+    opened = open_storage(shop, chosen_access(settings, key_vault, secret, endpoint))
+    removed = remove_files(opened, timedelta(days=keep_days), dry_run=dry_run)
+    if json:
+        found = {"storage": opened.url, "dry_run": dry_run, "removed": [asdict(one) for one in removed]}
+        print_json(dumps(found, indent=2))
+    else:
+        print_removed(removed, dry_run)
