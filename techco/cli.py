@@ -14,12 +14,14 @@ from techco.errors import ParameterError
 from techco.exits import exit_codes
 from techco.options import (
     Account,
+    AsOf,
     ContainerName,
     Endpoint,
     Engine,
     Json,
     KeyVault,
     Out,
+    PeriodText,
     Pii,
     Prefix,
     Publish,
@@ -34,7 +36,7 @@ from techco.options import (
     chosen_pii,
     chosen_storage,
 )
-from techco.period import Period
+from techco.period import Period, is_relative
 from techco.scrub import without_credentials
 from techco.storage import SAMPLE
 from techco.terminal import (
@@ -42,6 +44,7 @@ from techco.terminal import (
     print_error,
     print_failure,
     print_json,
+    print_period,
     print_summary,
     survive_any_text,
 )
@@ -55,7 +58,6 @@ SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
 
 app = typer.Typer(
     name="techco",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -96,6 +98,7 @@ def _techco(
         "[bold]Examples[/bold]\n\n"
         "techco run\n\n"
         "techco run --storage ./shop --period 2023-08\n\n"
+        "techco run --storage ./shop --period last-month --as-of 2023-09-01\n\n"
         "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
         "techco run --storage abfss://data@myshop.dfs.core.windows.net/prefix --period 2023-08\n\n"
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
@@ -109,12 +112,8 @@ def run(
     storage: Storage = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")] = None,
-    period: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P", help="Instead of --from and --to: 2023, 2023-Q3, 2023-08, 2023-W31, 2023-08-02 or DAY..DAY."
-        ),
-    ] = None,
+    period: PeriodText = None,
+    as_of: AsOf = None,
     engine: Engine = None,
     steps: Annotated[
         str, typer.Option(metavar="STEPS", help="Which steps, with commas between.")
@@ -145,7 +144,7 @@ def run(
     request = _request(
         settings,
         chosen_storage(settings, storage, account, container, prefix),
-        chosen_period(period, start, end),
+        chosen_period(period, start, end, as_of),
         chosen_access(settings, key_vault, secret, endpoint),
         engine,
         steps,
@@ -159,6 +158,8 @@ def run(
     from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps
 
+    if progress and is_relative(period or ""):
+        print_period(request.period)
     stopped = unpublished = ""
     try:
         with shown_on(console(stderr=True), wanted=progress) as bar:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from techco.errors import ParameterError
-from techco.period import Period, parse_day
+from techco.period import WORDS, Period, is_relative, parse_day
 from techco.storage import SAMPLE
 
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ Storage = Annotated[
         help="The shop: the folder of its raw files, or the abfss:// URL of a container.",
         show_default="a sample shop",
     ),
+]
+PeriodText = Annotated[
+    str | None,
+    typer.Option(
+        "--period",
+        metavar="P",
+        help=f"Instead of --from and --to: 2023, 2023-Q3, 2023-08, 2023-W31, 2023-08-02, {', '.join(WORDS)}, or two of "
+        "those with .. between.",
+        autocompletion=lambda incomplete: [word for word in WORDS if word.startswith(incomplete)],
+    ),
+]
+AsOf = Annotated[
+    str | None, typer.Option(metavar="DAY", help="The day that yesterday, last-week and so on are counted from.")
 ]
 _AZURE = "Azure storage account"
 Account = Annotated[
@@ -112,12 +125,14 @@ def chosen_pii(settings: Settings, pii: str | None) -> PiiValue:
     return settings.pii if pii is None else check_pii(pii, "--pii")
 
 
-def chosen_period(period: str | None, start: str | None, end: str | None) -> Period | None:
+def chosen_period(period: str | None, start: str | None, end: str | None, as_of: str | None = None) -> Period | None:
     """The period of the options, None when there are none of them."""
     if period is not None and (start is not None or end is not None):
         raise ParameterError("--period comes together with --from or --to. Give either --period, or --from and --to.")
+    if as_of is not None and (period is None or not is_relative(period)):
+        raise ParameterError(f"--as-of is given without a --period that is counted from it: {', '.join(WORDS)}.")
     if period is not None:
-        return Period.parse(period)
+        return Period.parse(period, None if as_of is None else parse_day(as_of, "--as-of"))
     if start is None and end is None:
         return None
     if start is None or end is None:

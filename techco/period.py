@@ -10,7 +10,9 @@ from datetime import date, timedelta
 
 from techco.errors import ParameterError
 
-ALLOWED = "2023, 2023-Q3, 2023-08, 2023-W31, 2023-08-02 or 2023-08-01..2023-08-15"
+WORDS = ("yesterday", "last-week", "last-month", "last-quarter")
+"""Periods that are counted from today: the whole day, ISO week, month or quarter before it."""
+ALLOWED = f"2023, 2023-Q3, 2023-08, 2023-W31, 2023-08-02, 2023-08-01..2023-08-15, {', '.join(WORDS)}"
 
 
 @dataclass(frozen=True, order=True)
@@ -33,10 +35,24 @@ class Period:
             )
 
     @classmethod
-    def parse(cls, text: str) -> Period:
-        """Read a period from text: a year, quarter, month, ISO week, day, or `a..b` of any two of those."""
+    def parse(cls, text: str, today: date | None = None) -> Period:
+        """Read a period from text.
+
+        Parameters
+        ----------
+        text
+            A year, quarter, month, ISO week, day, one of `WORDS`, or `a..b` of any two of those.
+        today
+            What the words are counted from; None takes the day of this machine's clock and time zone.
+
+        Raises
+        ------
+        ParameterError
+            When the text has another form, does not exist in the calendar, or ends before it starts.
+        """
         first, dots, last = text.strip().partition("..")
-        return cls(_span(first)[0], _span(last if dots else first)[1])
+        today = today or date.today()  # once, though midnight may pass between the two ends
+        return cls(_span(first, today)[0], _span(last if dots else first, today)[1])
 
     @classmethod
     def of(cls, start_date: str, end_date: str) -> Period:
@@ -91,24 +107,52 @@ def parse_day(text: str, name: str) -> date:
         raise ParameterError(f"{name} is {text!r}, a day that does not exist in the calendar.") from None
 
 
-def _span(text: str) -> tuple[date, date]:
+def is_relative(text: str) -> bool:
+    """Whether the text of a period means other days tomorrow."""
+    return any(end.strip().lower() in WORDS for end in text.split(".."))
+
+
+def _span(text: str, today: date) -> tuple[date, date]:
     """First and last day of one calendar unit."""
     text = text.strip()
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        day = parse_day(text, "period")
-        return day, day
+    try:
+        if text.lower() in WORDS:
+            return _before(text.lower(), today)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            day = parse_day(text, "period")
+            return day, day
+        return _unit(text)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(f"period is {text!r}, which does not exist in the calendar. Allowed: {ALLOWED}.") from None
+
+
+def _before(word: str, today: date) -> tuple[date, date]:
+    """The unit before the one that today is in."""
+    if word == "last-week":
+        monday = today - timedelta(days=today.weekday() + 7)
+        return monday, monday + timedelta(days=6)
+    first = {
+        "yesterday": today,
+        "last-month": today.replace(day=1),
+        "last-quarter": date(today.year, (today.month - 1) // 3 * 3 + 1, 1),
+    }[word]
+    last = first - timedelta(days=1)
+    months = {"yesterday": 0, "last-month": 1, "last-quarter": 3}[word]
+    return (last.replace(month=last.month - months + 1, day=1) if months else last), last
+
+
+def _unit(text: str) -> tuple[date, date]:
+    """A year, quarter, month or ISO week."""
     unit = re.fullmatch(r"(\d{4})(?:-(?:Q([1-4])|W(\d{2})|(\d{2})))?", text, re.ASCII | re.IGNORECASE)
     if not unit:
         raise ParameterError(f"period is {text!r}. Allowed: {ALLOWED}.")
     year, quarter, week, month = (int(part) if part else None for part in unit.groups())
     assert year is not None
-    try:
-        if week is not None:
-            return date.fromisocalendar(year, week, 1), date.fromisocalendar(year, week, 7)
-        first_month, last_month = (1, 12) if quarter is None else (3 * quarter - 2, 3 * quarter)
-        if month is not None:
-            first_month = last_month = month
-        last_day = calendar.monthrange(year, last_month)[1]
-        return date(year, first_month, 1), date(year, last_month, last_day)
-    except (ValueError, OverflowError):
-        raise ParameterError(f"period is {text!r}, which does not exist in the calendar. Allowed: {ALLOWED}.") from None
+    if week is not None:
+        return date.fromisocalendar(year, week, 1), date.fromisocalendar(year, week, 7)
+    first_month, last_month = (1, 12) if quarter is None else (3 * quarter - 2, 3 * quarter)
+    if month is not None:
+        first_month = last_month = month
+    return date(year, first_month, 1), date(year, last_month, calendar.monthrange(year, last_month)[1])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from techco.checks import Check
+    from techco.period import Period
     from techco.record import RunRecord
     from techco.vacuum import Removed
 
@@ -47,6 +48,11 @@ def print_error(text: str) -> None:
     screen = console(stderr=True)
     screen.print("[bold red]Error:[/bold red]", end=" ")
     screen.print(scrub(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_period(period: Period) -> None:
+    """Print on stderr which days a period means that was counted from today."""
+    console(stderr=True).print(f"Period {period.first} to {period.last}", highlight=False)
 
 
 def print_summary(record: RunRecord) -> None:

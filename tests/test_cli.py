@@ -62,6 +62,12 @@ def shop(tmp_path: Path) -> str:
         ("run --period 2023-13", "period is '2023-13', which does not exist"),
         ("run --period soon", "period is 'soon'. Allowed: 2023, 2023-Q3"),
         (
+            "run --period 2023-08 --as-of 2023-09-01",
+            "--as-of is given without a --period that is counted from it: yest",
+        ),
+        ("run --from 2023-08-01 --to 2023-08-02 --as-of 2023-09-01", "--as-of is given without a --period"),
+        ("run --period yesterday --as-of soon", "--as-of is 'soon', which is not a day"),
+        (
             "run --storage SHOP --period 2023-08 --steps ingest,joyn",
             "'joyn' is not a step. Allowed: ingest, join, analysis",
         ),
@@ -268,6 +274,21 @@ def test_run_writes_results_to_stdout_and_one_line_per_step_to_stderr(tmp_path: 
     assert listed.stdout.startswith(f"{report.parent.name}  2023-08-01..2023-08-31  completed  ")
     rendered = techco("render", report.parent.name, "--out", str(tmp_path))
     assert (rendered.returncode, rendered.stdout, rendered.stderr) == (0, f"{report}\n", "")
+
+
+def test_a_period_that_is_counted_from_a_day_is_shown_and_recorded_as_days(tmp_path: Path, shop: str) -> None:
+    templates = write_templates(tmp_path / "templates")
+    options = ("--storage", shop, "--period", "last-month", "--as-of", "2024-03-31", "--out", str(tmp_path))
+    result = techco("run", *options, "--steps", "join", "--json", TECHCO_TEMPLATES=str(templates))
+    assert result.stderr.splitlines()[0] == "Period 2024-02-01 to 2024-02-29"
+    record = json.loads(result.stdout)
+    assert (record["start_date"], record["end_date"]) == ("2024-02-01", "2024-02-29")
+    assert "--from 2024-02-01 --to 2024-02-29" in record["provenance"]["command"]
+
+
+def test_a_shell_completes_the_words_for_periods() -> None:
+    words = {"_TECHCO_COMPLETE": "complete_bash", "COMP_WORDS": "techco run --period last-", "COMP_CWORD": "3"}
+    assert techco(**words).stdout.split() == ["last-week", "last-month", "last-quarter"]
 
 
 def test_json_prints_one_object_and_the_same_as_the_record(tmp_path: Path, shop: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+import time
+from datetime import date, timedelta
 
 import pytest
 
 from techco.errors import ParameterError
-from techco.period import Period
+from techco.period import WORDS, Period, is_relative
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,52 @@ from techco.period import Period
 )
 def test_a_period_is_its_first_and_last_day(text: str, first: str, last: str) -> None:
     assert Period.parse(text) == Period.of(first, last)
+
+
+@pytest.mark.parametrize(
+    ("text", "today", "first", "last"),
+    [
+        ("yesterday", "2024-03-01", "2024-02-29", "2024-02-29"),
+        ("yesterday", "2024-01-01", "2023-12-31", "2023-12-31"),
+        ("last-week", "2023-08-07", "2023-07-31", "2023-08-06"),  # a Monday
+        ("last-week", "2023-08-13", "2023-07-31", "2023-08-06"),  # the Sunday of that week
+        ("last-week", "2021-01-03", "2020-12-21", "2020-12-27"),
+        ("last-month", "2024-03-31", "2024-02-01", "2024-02-29"),
+        ("last-month", "2024-01-15", "2023-12-01", "2023-12-31"),
+        ("last-quarter", "2024-02-10", "2023-10-01", "2023-12-31"),
+        ("last-quarter", "2024-06-30", "2024-01-01", "2024-03-31"),
+        ("Last-Month..Yesterday", "2024-03-15", "2024-02-01", "2024-03-14"),
+        ("2024 .. yesterday", "2024-03-15", "2024-01-01", "2024-03-14"),
+        ("2023-08", "2024-03-15", "2023-08-01", "2023-08-31"),
+    ],
+)
+def test_words_are_counted_from_a_day(text: str, today: str, first: str, last: str) -> None:
+    assert Period.parse(text, date.fromisoformat(today)) == Period.of(first, last)
+
+
+def test_words_are_counted_from_the_clock_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    yesterday = Period.parse("yesterday")
+    assert yesterday.last in (date.today() - timedelta(days=1), date.today() - timedelta(days=2))
+    try:
+        monkeypatch.setenv("TZ", "Etc/GMT-14")  # where the day is over first
+        time.tzset()
+        first = Period.parse("yesterday").last
+        monkeypatch.setenv("TZ", "Etc/GMT+12")
+        time.tzset()
+        assert first - Period.parse("yesterday").last >= timedelta(days=1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_before_the_first_day_of_the_calendar_there_is_none() -> None:
+    for word in WORDS:
+        with pytest.raises(ParameterError, match="does not exist"):
+            Period.parse(word, date.min)
+
+
+def test_words_alone_mean_other_days_tomorrow() -> None:
+    assert [is_relative(text) for text in ("LAST-week", "2023..yesterday", "2023-08", "")] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("text", ["", "..", "2023-8", "last-month-ish", "2023-Q5", "2023-13", "08-2023", "٢٠٢٣"])
