@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from techco.options import (
     KeyVault,
     Out,
     Prefix,
+    Run,
     Secret,
     Target,
     chosen_access,
@@ -31,7 +32,7 @@ from techco.options import (
 )
 from techco.period import Period, parse_day
 from techco.storage import KEEP_DAYS, SAMPLE
-from techco.terminal import console, print_checks, print_json, print_removed, print_runs
+from techco.terminal import console, print_checks, print_error, print_json, print_old_runs, print_removed, print_runs
 
 app = typer.Typer()
 
@@ -69,7 +70,7 @@ def generate(
 @app.command()
 @exit_codes()
 def render(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+    run: Run,
     out: Out = None,
 ) -> None:
     """Make the pages of a run again from its executed notebooks."""
@@ -91,7 +92,7 @@ def render(
 )
 @exit_codes()
 def publish(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+    run: Run,
     to: Target = None,
     out: Out = None,
     key_vault: KeyVault = None,
@@ -109,18 +110,97 @@ def publish(
     print(publish_run(run, out or settings.out, to, chosen_access(settings, key_vault, secret, endpoint)))  # noqa: T201
 
 
-@app.command(name="list")
+@app.command(
+    name="list",
+    epilog="[bold]Examples[/bold]\n\ntechco list --status failed\n\ntechco list --storage north --within 2023 --json",
+)
 @exit_codes()
-def list_runs(out: Out = None) -> None:
-    """List the runs, newest first, with period, status and duration."""
-    from techco.history import RUNS, read_records
+def list_runs(
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="Only completed, failed, running or pending runs.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only of storages with this in their name.")
+    ] = None,
+    within: Annotated[str | None, typer.Option(metavar="P", help="Only of days in this period.")] = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """List the runs, newest first, with period, status, duration and storage."""
+    from techco.history import RUNS, read_records, select
     from techco.settings import load_settings
 
     folder = out or load_settings().out
-    if records := read_records(folder):
+    every = read_records(folder)
+    records = select(every, status, storage, None if within is None else Period.parse(within))
+    if json:
+        known = [loads(record.to_json()) for record in records.values() if record]
+        print_json(dumps(known, indent=2, ensure_ascii=False))
+    elif records:
         print_runs(records)
+    elif every:
+        print(f"No run of that kind in {folder.absolute() / RUNS}, where there are {len(every):,} in all.")  # noqa: T201
     else:
         print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
+
+
+@app.command()
+@exit_codes()
+def show(run: Run, out: Out = None, json: Json = False) -> None:
+    """Say of a run how it was asked for, how long each cell took, what it found, and where everything is."""
+    from techco.details import describe, to_json
+    from techco.history import find_run
+    from techco.settings import load_settings
+
+    record, run_dir = find_run(run, out or load_settings().out)
+    if json:
+        print_json(to_json(record, run_dir))
+    else:
+        console().print(describe(record, run_dir), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(name="open")
+@exit_codes()
+def open_report(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or the path of its folder; else the newest.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Open a report in the browser, and print its path."""
+    import webbrowser
+
+    from techco.catalogue import REPORTS
+    from techco.history import find_run, newest_run
+    from techco.settings import load_settings
+
+    folder = out or load_settings().out
+    _, run_dir = find_run(run or newest_run(folder), folder)
+    page = run_dir.parents[1] / REPORTS / run_dir.name / "index.html"  # the folder may have been moved since
+    if not page.is_file():
+        raise ParameterError(f"The run {run_dir.name} has no report. Make it: techco render {run_dir.name}.")
+    print(page)  # noqa: T201
+    if not webbrowser.open(page.as_uri()):
+        print_error("There is no browser on this machine. Open the file above in one.")
+        raise typer.Exit(1)
+
+
+@app.command(epilog="[bold]Example[/bold]\n\ntechco clean --older-than 90d --dry-run")
+@exit_codes()
+def clean(
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="Of days or weeks, such as 90d or 12w.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    out: Out = None,
+) -> None:
+    """Remove old runs with their reports from this machine.
+
+    What is in the tables of a shop, and what was published, stays.
+    """
+    from techco.cleaning import clean as remove_runs
+    from techco.cleaning import parse_age
+    from techco.settings import load_settings
+
+    print_old_runs(remove_runs(out or load_settings().out, parse_age(older_than), dry_run=dry_run), dry_run)
 
 
 @app.command(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from techco.errors import ParameterError
 from techco.liveness import is_held
-from techco.record import REPORT, RunError, RunRecord
+from techco.period import Period
+from techco.record import REPORT, RunError, RunRecord, Status
 
 RUNS = "runs"
 RECORD = "run.json"
@@ -27,6 +30,57 @@ def read_records(out: Path) -> dict[str, RunRecord | None]:
 def recorded_runs(out: Path) -> list[RunRecord]:
     """All runs of a folder, newest first; what cannot be read as a record is left out."""
     return [record for record in read_records(out).values() if record is not None]
+
+
+def newest_run(out: Path) -> str:
+    """The name of the newest run's folder.
+
+    Raises
+    ------
+    ParameterError
+        When there is none.
+    """
+    for name, record in read_records(out).items():
+        if record:
+            return name
+    raise ParameterError(f"There are no runs in {out.absolute() / RUNS}. Make one: techco run.")
+
+
+def select(
+    records: Mapping[str, RunRecord | None],
+    status: str | None = None,
+    storage: str | None = None,
+    period: Period | None = None,
+) -> dict[str, RunRecord | None]:
+    """Some of the runs, in their order; without a wish all, else only those whose record can be read.
+
+    Parameters
+    ----------
+    status
+        Those of this status.
+    storage
+        Those whose storage has this text in its name.
+    period
+        Those that ran no day outside of this period.
+
+    Raises
+    ------
+    ParameterError
+        When there is no such status.
+    """
+    allowed = get_args(Status)
+    if status is not None and status not in allowed:
+        raise ParameterError(f"--status is {status!r}. Allowed: {', '.join(allowed)}.")
+    if status is None and storage is None and period is None:
+        return dict(records)
+    return {
+        name: record
+        for name, record in records.items()
+        if record is not None
+        and (status is None or record.status == status)
+        and (storage is None or storage in record.storage)
+        and (period is None or f"{period.first}" <= record.start_date <= record.end_date <= f"{period.last}")
+    }
 
 
 def find_run(run: str, out: Path) -> tuple[RunRecord, Path]:

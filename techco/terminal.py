@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from techco.checks import Check
+    from techco.cleaning import OldRun
     from techco.period import Period
     from techco.record import RunRecord
     from techco.vacuum import Removed
@@ -58,13 +59,14 @@ def print_period(period: Period) -> None:
 def print_summary(record: RunRecord) -> None:
     """Print what a completed run has found, and where its report is."""
     from techco.display import format_value
+    from techco.wording import accounted
 
     records, sales = record.metrics.get("records"), record.metrics.get("total_sales")
     lines = [("Period", f"{record.start_date} to {record.end_date}")]
     if sales is not None:
         lines.append(("Total sales", format_value(sales, "money")))
     if records:
-        lines.append(("Records", _accounted(records)))
+        lines.append(("Records", accounted(records)))
     lines.append(("Report", str(record.report)))
     if record.published:
         lines.append(("Published", record.published))
@@ -90,6 +92,16 @@ def print_runs(records: Mapping[str, RunRecord | None]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+
+
+def print_old_runs(runs: Sequence[OldRun], dry_run: bool) -> None:
+    """Print which runs were removed, or would be."""
+    for one in runs:
+        print(f"{one.run}  {one.size / 1e6:,.1f} MB")  # noqa: T201
+    done = "would be removed" if dry_run else "removed"
+    count = f"{len(runs):,} run{'' if len(runs) == 1 else 's'}"
+    size = sum(one.size for one in runs) / 1e6
+    print(f"{count} {done}, {size:,.1f} MB." if runs else "No run is that old.")  # noqa: T201
 
 
 def print_removed(removed: Sequence[Removed], dry_run: bool) -> None:
@@ -139,10 +151,3 @@ def _row(name: str, record: RunRecord | None) -> list[str]:
         return [name, "", "unreadable", "", ""]
     seconds = "" if record.seconds is None else f"{record.seconds:.1f} s"
     return [record.run_id, f"{record.start_date}..{record.end_date}", record.outcome, seconds, record.storage]
-
-
-def _accounted(records: dict[str, int]) -> str:
-    return (
-        f"{records['read']:,} read = {records['accepted']:,} accepted + {records['duplicates']:,} duplicates "
-        f"+ {records['quarantined']:,} quarantined + {records['outside_period']:,} outside the period"
-    )

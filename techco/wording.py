@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 
 MONTHS = (
@@ -245,3 +245,11 @@ def actions(action: str | None, count: int = 2) -> str:
 def sentence_case(text: str) -> str:
     """Text with its first letter in upper case, the rest untouched."""
     return text[:1].upper() + text[1:]
+
+
+def accounted(records: Mapping[str, int]) -> str:
+    """How the records read add up, in one line: `4 read = 3 accepted + 1 duplicates + …`."""
+    return (
+        f"{records['read']:,} read = {records['accepted']:,} accepted + {records['duplicates']:,} duplicates "
+        f"+ {records['quarantined']:,} quarantined + {records['outside_period']:,} outside the period"
+    )
