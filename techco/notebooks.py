@@ -16,6 +16,7 @@ from techco import errors
 from techco.errors import ParameterError, StepFailed
 from techco.kernels import Kernel, Kernels
 from techco.quick_import import import_papermill
+from techco.record import write_whole
 from techco.scrub import scrub
 
 OnCell = Callable[[int, int], None]
@@ -24,6 +25,7 @@ OnCell = Callable[[int, int], None]
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 MAY_FAIL = "raises-exception"
 """Jupyter's tag of a cell that may fail, after which the notebook goes on."""
+_OF_PAPERMILL = "papermill-error-cell-tag"
 _MESSAGE_LIMIT = 500
 _NBFORMAT = 4
 
@@ -130,7 +132,7 @@ def execute(
                 on_cell=on_cell,
             )
         except papermill.PapermillExecutionError as error:
-            raise _cell_failed(error) from None
+            notebook = _without_allowed(error, output)
         except _invalid_notebook() as error:
             raise StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}") from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
@@ -192,6 +194,19 @@ def _cell_failed(error: Any) -> StepFailed:
     first = text.splitlines()[0] if text else ""
     short = first[: _MESSAGE_LIMIT - 1] + "…" if len(first) > _MESSAGE_LIMIT else first
     return StepFailed(f"Cell [{error.exec_count}] failed: {error.ename}: {short}".rstrip(": "), trace)
+
+
+def _without_allowed(error: Any, output: Path) -> Any:
+    """The executed notebook, if what papermill takes for a failure is that of a cell that may fail."""
+    import nbformat
+
+    notebook: Any = nbformat.read(output, as_version=_NBFORMAT)  # type: ignore[no-untyped-call]
+    cells = [cell for cell in notebook.cells if _OF_PAPERMILL not in cell.metadata.get("tags", [])]
+    if MAY_FAIL not in cells[error.cell_index].metadata.get("tags", []):
+        raise _cell_failed(error) from None
+    notebook.cells = cells
+    write_whole(output, scrub(nbformat.writes(notebook)))  # type: ignore[no-untyped-call]
+    return notebook
 
 
 def _invalid_notebook() -> tuple[type[Exception], ...]:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.iorw import LocalHandler
 
+from techco.errors import StepFailed
 from techco.record import write_whole
 from techco.scrub import scrub
 
@@ -47,10 +49,11 @@ class Engine(NBClientEngine):  # type: ignore[misc]
             log=logging.getLogger("techco.notebooks"),
         )
         client.on_code_cell = on_cell
+        client.on_cell_executed = _refuse_exit
         try:
             client.execute()
-        except DeadKernelError as error:
-            raise DeadKernelError(client.last_cell or str(error)) from None
+        except DeadKernelError:
+            raise DeadKernelError(client.last_cell) from None
         finally:
             if client.kc:
                 client.kc.stop_channels()
@@ -61,7 +64,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     died is marked failed, not completed."""
 
     on_code_cell: OnCell
-    last_cell = ""
+    last_cell = "The kernel died before the first cell"
     """What has happened if the kernel is dead."""
 
     def papermill_execute_cells(self) -> None:
@@ -72,6 +75,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             try:
                 self.execute_cell(cell, index)
             except CellExecutionError as error:
+                _show(error, cell)
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 break
             except DeadKernelError:
@@ -84,8 +88,25 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                 raise
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
-        else:  # it has done what it was asked, and is asked for its name
-            self.last_cell = "The kernel ended by itself; a cell may have called exit() or quit(). Remove the exit"
+        else:  # it is asked for its name at last
+            self.last_cell = "The kernel died after the last cell"
+
+
+def _show(error: CellExecutionError, cell: Any) -> None:
+    """Give a cell the error that it ended with; of some, a wrong magic for instance, the kernel sends none to show."""
+    if not any(output.output_type == "error" for output in cell.outputs):
+        output = new_output("error", ename=error.ename, evalue=error.evalue, traceback=[])  # type: ignore[no-untyped-call]
+        cell.outputs.append(output)
+
+
+def _refuse_exit(cell: Any, execute_reply: Any, **_: object) -> None:
+    """`exit()` and `quit()` let a kernel end when it gets to it, which may be after some more cells or after all."""
+    if any(payload.get("source") == "ask_exit" for payload in execute_reply["content"].get("payload", [])):
+        raise StepFailed(
+            f"Cell [{execute_reply['content']['execution_count']}] ended the notebook with exit() or quit(); success "
+            "means that every cell ran. Remove the exit.",
+            scrub(cell.source),
+        )
 
 
 def _cancel_all() -> None:

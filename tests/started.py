@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Started:
     Parameters
     ----------
     folder
-        Where its temporary files go, in `tmp`, and the current directory of the process.
+        The current directory of the process.
     words
         Of the command line.
     variables
@@ -44,8 +44,7 @@ class Started:
 
     def __init__(self, folder: Path, *words: str, **variables: str) -> None:
         self.mark = uuid.uuid4().hex
-        self.temporary = folder / f"tmp-{self.mark[:6]}"
-        self.temporary.mkdir(parents=True)
+        self.temporary = Path(tempfile.mkdtemp(dir="/tmp"))  # in a folder with a long name there could be no sockets
         own = {MARK: self.mark, "TMPDIR": str(self.temporary)}
         self.process = subprocess.Popen(
             [*TECHCO, *words],
@@ -74,6 +73,8 @@ class Started:
         seconds = time.monotonic() - (since or time.monotonic())
         code = self.process.returncode
         left = [str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*")]
+        if not left:
+            self.temporary.rmdir()
         return Ended(code if code >= 0 else 128 - code, seconds, stdout, stderr, marked(self.mark), left)
 
 
@@ -101,9 +102,5 @@ def wait_until_gone(mark: str, folder: Path, timeout_s: float = 10) -> tuple[lis
         if time.monotonic() > deadline:
             return left, [str(path) for path in folder.rglob("*")]
         time.sleep(0.02)
+    folder.rmdir()
     return [], []
-
-
-def variables_of(templates: Path) -> Mapping[str, str]:
-    """The environment by which a run takes templates of its own."""
-    return {"TECHCO_TEMPLATES": str(templates)}

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+import time
 from pathlib import Path
 
 import psutil
@@ -61,22 +62,25 @@ while not pathlib.Path("go").exists():
 """
 
 
-def test_while_a_step_runs_only_its_engine_listens_and_only_to_this_machine(tmp_path: Path) -> None:
+def test_while_a_step_runs_only_its_engine_and_its_output_listen_and_only_to_this_machine(tmp_path: Path) -> None:
     generate(tmp_path / "shop", SMALL)
-    without = "import pathlib, time\npathlib.Path('first').write_text('x')\ntime.sleep(1.5)"
+    without = "import pathlib, time\npathlib.Path('first').write_text('x')\ntime.sleep(4)"
     templates = write_templates(tmp_path / "templates", ingest=without, join=WAITING)
     run = Started(tmp_path, *RUN, TECHCO_TEMPLATES=str(templates))
     wait_for_text(tmp_path / "first")
-    assert listening(run) == []
+    time.sleep(1)  # the next kernel starts
+    assert len(listening(run)) == 2, "by a port each, kernels take what processes print that a cell forks"
     wait_for_text(tmp_path / "started")
     assert len(marked(run.mark)) == 4, "the run, the nursery, the kernel and the next one, which waits"
-    ((address, port),) = listening(run)
-    assert address == "127.0.0.1"
+    found = listening(run)
+    assert len(found) == 3, "the engine, too"
+    assert {address for address, _ in found} == {"127.0.0.1"}
     check_private(run.temporary)
     (tmp_path / "go").touch()
     assert run.wait().code == 0
-    with socket.socket() as probe:
-        assert probe.connect_ex((address, port))
+    for place in found:
+        with socket.socket() as probe:
+            assert probe.connect_ex(place)
 
 
 def listening(run: Started) -> list[tuple[str, int]]:

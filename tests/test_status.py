@@ -67,15 +67,15 @@ def assert_failed(record: RunRecord, words: str) -> None:
         ("import sys\nsys.exit('why')", "Cell [3] failed: SystemExit: why"),
         ("raise SystemExit", "Cell [3] ended the notebook with SystemExit()"),
         ("raise KeyboardInterrupt", "Cell [3] failed: KeyboardInterrupt"),
-        ("exit()", "The kernel "),
-        ("quit()", "The kernel "),
+        ("exit()", "Cell [3] ended the notebook with exit() or quit(); success means that every cell ran."),
+        ("quit()\nprint(1)", "Cell [3] ended the notebook with exit() or quit()"),
         ("import os\nos._exit(0)", DIED),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", DIED),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nimport time\ntime.sleep(60)", DIED),
         (OUT_OF_MEMORY, "Cell [3] failed: MemoryError"),
         (OUT_OF_MEMORY_BELOW_PYTHON, DIED),
         ("import os\nos.closerange(3, 1000)", "The kernel "),
-        ("%%script false", "Cell [3] failed: CalledProcessError"),
+        ("%%script false\nx", "Cell [3] failed: CalledProcessError"),
         ("%no_such_magic", "Cell [3] failed: UsageError"),
         ("1 +", "Cell [3] failed: SyntaxError"),
         ("await __import__('asyncio').sleep(0)\n1 / 0", "Cell [3] failed: ZeroDivisionError"),
@@ -85,7 +85,7 @@ def test_a_notebook_that_stops_early_has_failed(tmp_path: Path, source: str, wor
     assert_failed(run(request(tmp_path, join=source)), words)
 
 
-@pytest.mark.parametrize("source", ["", "\n \n", "# only a comment", "%%script true\n", "get_ipython().ask_exit"])
+@pytest.mark.parametrize("source", ["", "\n \n", "# only a comment", "%%script true\nx", "get_ipython().ask_exit"])
 def test_a_cell_without_code_that_fails_stops_nothing(tmp_path: Path, source: str) -> None:
     assert run(request(tmp_path, join=source)).status == "completed"
 
