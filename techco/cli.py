@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from shlex import split
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,9 @@ from techco.options import (
     Publish,
     PublishTo,
     Refresh,
+    Run,
     Secret,
+    ShowProgress,
     SparkConf,
     Storage,
     chosen_access,
@@ -51,7 +54,7 @@ from techco.terminal import (
 
 if TYPE_CHECKING:
     from techco.access import Access
-    from techco.run import RunRequest
+    from techco.request import RunRequest
     from techco.settings import Settings
 
 SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
@@ -122,7 +125,7 @@ def run(
     json: Json = False,
     pii: Pii = None,
     refresh: Refresh = False,
-    progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")] = True,
+    progress: ShowProgress = True,
     publish: Publish = False,
     publish_to: PublishTo = None,
     account: Account = None,
@@ -132,6 +135,7 @@ def run(
     secret: Secret = None,
     endpoint: Endpoint = None,
     spark_conf: SparkConf = None,
+    resumes: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the notebooks for a storage and a period, and make the report.
 
@@ -153,13 +157,18 @@ def run(
     anew, shown = refresh or settings.refresh, parse_pairs(spark_conf or ())
     request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
     all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
-    request = replace(request, spark_conf=all_conf, shown_spark_conf=shown)
+    request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, resumes=resumes)
+    if progress and is_relative(period or ""):
+        print_period(request.period)
+    _carry_out(request, json, progress)
+
+
+def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
+    """Run, and say how it went."""
     from techco.progress import shown_on
     from techco.run import Interrupted, NotPublished
     from techco.run import run as run_steps
 
-    if progress and is_relative(period or ""):
-        print_period(request.period)
     stopped = unpublished = ""
     try:
         with shown_on(console(stderr=True), wanted=progress) as bar:
@@ -183,6 +192,27 @@ def run(
         raise typer.Exit(interrupts.exit_code() if stopped else 1)
 
 
+@app.command(epilog="[bold]Example[/bold]\n\ntechco resume 20230901T060000-2023-08-01_2023-08-31")
+@exit_codes()
+def resume(run: Run, out: Out = None, json: Json = False, progress: ShowProgress = True) -> None:
+    """Go on with a run that failed or was interrupted: its steps that are not completed, and its report.
+
+    It is done as the run was asked for, and with the settings of now.
+    """
+    from techco.history import find_run, steps_left
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    record, run_dir = find_run(run, out or settings.out)
+    used, now = record.provenance.get("templates", ""), str(settings.templates.absolute()) if settings.templates else ""
+    if used != now:
+        to_do = f"Set TECHCO_TEMPLATES to {used}" if used else "Unset TECHCO_TEMPLATES"
+        raise ParameterError(f"The run {record.run_id} is one of other notebooks. {to_do}, and resume it again.")
+    words = [*split(record.command)[1:], "--steps", ",".join(steps_left(record)), "--out", str(run_dir.parents[1])]
+    words += ["--resumes", str(run_dir), *(["--json"] if json else []), *([] if progress else ["--no-progress"])]
+    raise typer.Exit(app(words, standalone_mode=False) or 0)
+
+
 def _request(
     settings: Settings,
     storage: str,
@@ -192,7 +222,7 @@ def _request(
     steps: str,
     out: Path | None,
 ) -> RunRequest:
-    from techco.run import RunRequest
+    from techco.request import RunRequest
 
     if period is None and storage != SAMPLE:
         raise ParameterError(

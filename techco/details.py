@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from techco.record import RunRecord
-from techco.run_page import command, moment
+from techco.run_page import moment
 from techco.scrub import scrub
 from techco.wording import accounted, duration
 
@@ -75,7 +75,7 @@ def _facts(record: RunRecord, run_dir: Path) -> list[tuple[str, str]]:
         ("Notebooks", str(run_dir)),
         ("Report", record.report or ""),
         ("Published", record.published or ""),
-        ("Again", command(record)),
+        ("Again", record.command),
     ]
     return [(name, text) for name, text in facts if text]
 

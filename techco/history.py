@@ -112,6 +112,24 @@ def find_run(run: str, out: Path) -> tuple[RunRecord, Path]:
     raise ParameterError(f"There is no run {run} in {out.absolute() / RUNS}. {known}")
 
 
+def steps_left(record: RunRecord) -> tuple[str, ...]:
+    """The steps of a run that are not completed.
+
+    Raises
+    ------
+    ParameterError
+        When there are none, or the run still goes; says what to do instead.
+    """
+    if _unfinished(record):
+        raise ParameterError(f"The run {record.run_id} is still running. See how it ends: techco list.")
+    left = tuple(step.name for step in record.steps if step.status != "completed")
+    if left:
+        return left
+    if record.error:
+        raise ParameterError(f"Only the report of {record.run_id} is missing. Make it: techco render {record.run_id}.")
+    raise ParameterError(f"All steps of {record.run_id} are completed. Run them anew: {record.command}")
+
+
 def _read(path: Path) -> RunRecord:
     record = _parse(path)
     if _unfinished(record) and not is_held(path.parent):

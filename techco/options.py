@@ -26,6 +26,7 @@ Storage = Annotated[
         show_default="a sample shop",
     ),
 ]
+ShowProgress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")]
 PeriodText = Annotated[
     str | None,

@@ -7,12 +7,13 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 _PACKAGES = ("techco", "pyspark", "pysail", "papermill")
 _GIT_TIMEOUT_S = 5
 
 
-def provenance(command: Sequence[str], access: str = "") -> dict[str, str]:
+def provenance(command: Sequence[str], access: str = "", templates: Path | None = None) -> dict[str, str]:
     """What a reader needs to trust or repeat a run.
 
     Parameters
@@ -21,16 +22,20 @@ def provenance(command: Sequence[str], access: str = "") -> dict[str, str]:
         The words of the command that repeats it, without credentials.
     access
         How the storage was opened, in words and without credentials.
+    templates
+        The folder of the notebooks, None for those of the package.
 
     Returns
     -------
     dict[str, str]
-        Name to text, for people: `command`, `access` if there is one, a version for `techco`, `python` and the main
-        packages, `system`, and `git_commit` where the current directory is a checkout.
+        Name to text, for people: `command`, `access` and `templates` if there are such, a version for `techco`,
+        `python` and the main packages, `system`, and `git_commit` where the current directory is a checkout.
     """
     found = {"command": shlex.join(command), "python": platform.python_version(), "system": platform.platform()}
     if access:
         found["access"] = access
+    if templates:
+        found["templates"] = str(templates.absolute())
     for package in _PACKAGES:
         try:
             found[package] = version(package)

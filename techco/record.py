@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import uuid
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -90,6 +91,17 @@ class RunRecord:
     metrics: dict[str, Any] = field(default_factory=dict)
     error: RunError | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """The command that repeats the run."""
+        known = self.provenance.get("command")
+        if isinstance(known, str) and known:
+            return known
+        words = ["techco", "run", "--storage", self.storage, "--from", self.start_date, "--to", self.end_date]
+        words += ["--engine", self.engine]
+        steps = [step.name for step in self.steps]
+        return shlex.join([*words, "--steps", ",".join(steps)] if steps and steps != list(STEPS) else words)
 
     @property
     def outcome(self) -> str:

@@ -8,27 +8,23 @@ import time
 import unicodedata
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from techco import interrupts, notebooks
-from techco.access import Access
 from techco.engine_name import parse_engine
 from techco.errors import ParameterError, TechcoError
-from techco.history import RECORD, RUNS
+from techco.history import RECORD, RUNS, find_run
 from techco.java import check_java
 from techco.kernels import Kernels
 from techco.liveness import held
-from techco.period import Period
 from techco.places import open_storage
-from techco.privacy import Pii, check_pii
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
 from techco.record import REPORT, STEPS, RunRecord, StepRecord, make_durable
 from techco.reporting import load_ahead, make_report, record_failure
+from techco.request import RunRequest
 from techco.settings import variables
-from techco.spark_conf import check_fits
 from techco.storage import Storage
 
 
@@ -46,93 +42,6 @@ class NotPublished(TechcoError):
     def __init__(self, record: RunRecord, message: str) -> None:
         super().__init__(message)
         self.record = record
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What to run.
-
-    Attributes
-    ----------
-    period
-        The days whose logs count.
-    storage
-        The shop: a local folder, the URL of a container, or `sample`.
-    engine
-        Where the PySpark code runs.
-    spark_conf, shown_spark_conf
-        Settings of Apache Spark, and those of them that the command to repeat the run has: never a credential.
-    steps
-        Which steps; they run in the order of `record.STEPS`.
-    out
-        Folder for `runs/` and `reports/`; made if missing.
-    templates
-        Folder of the notebooks; None takes the package's.
-    access
-        How a storage account is reached.
-    pii
-        Whether the report hides personal data or shows it.
-    refresh
-        Whether to ingest and join also what has not changed since an earlier run.
-    publish
-        Whether to publish the report, also that of a failed run.
-    publish_to
-        Where, as `target` of `techco.publish.publish_run`.
-
-    Raises
-    ------
-    ParameterError
-        When a step is unknown or given twice, or none is given; when there is a `publish_to` for nothing to publish.
-    """
-
-    period: Period
-    storage: str = "sample"
-    engine: str = "sail"
-    spark_conf: Mapping[str, str] = field(default_factory=dict)
-    shown_spark_conf: Mapping[str, str] = field(default_factory=dict)
-    steps: tuple[str, ...] = STEPS
-    out: Path = Path()
-    templates: Path | None = None
-    access: Access = field(default_factory=Access)
-    pii: Pii = "mask"
-    refresh: bool = False
-    publish: bool = False
-    publish_to: str | None = None
-
-    def __post_init__(self) -> None:
-        allowed = f"Allowed: {', '.join(STEPS)}, each once, with commas between."
-        if not self.steps:
-            raise ParameterError(f"No step is given. {allowed}")
-        for step in self.steps:
-            if step not in STEPS:
-                raise ParameterError(f"{step!r} is not a step. {allowed}")
-            if self.steps.count(step) > 1:
-                raise ParameterError(f"The step {step} is given twice. {allowed}")
-        if self.publish_to is not None and not self.publish:
-            raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
-        check_pii(self.pii, "--pii")
-        check_fits(self.spark_conf, self.engine)
-
-    def template(self, step: str) -> Path:
-        """The notebook of a step."""
-        return (self.templates or notebooks.templates_dir()) / f"{step}.ipynb"
-
-    def command(self, storage: str) -> list[str]:
-        """The words that repeat this run from any directory; `storage` without credentials."""
-        words = ["techco", "run", "--storage", storage, "--from", str(self.period.first), "--to", str(self.period.last)]
-        words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
-        words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
-        if set(self.steps) != set(STEPS):
-            words += ["--steps", ",".join(self.steps)]
-        words += ["--pii", self.pii] if self.pii != "mask" else []
-        words += ["--refresh"] if self.refresh else []
-        words += ["--publish"] if self.publish else []
-        return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
-
-    def publish_command(self, run_id: str) -> list[str]:
-        """The words that publish the report of a run of this request from any directory."""
-        words = ["techco", "publish", run_id, *([] if self.publish_to is None else ["--to", self.publish_to])]
-        return [*words, *self.access.options(), "--out", str(self.out.absolute())]
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
@@ -160,9 +69,10 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
     from techco.engine import ready_engine
 
     with ready_engine(request.engine, request.spark_conf, storage) as engine, ExitStack() as stack:
-        record = _new_record(request, storage)
+        record = _resumed_record(request) if request.resumes else _new_record(request, storage)
+        started -= record.seconds or 0
         with interrupts.held_back():
-            run_dir = _make_run_dir(request)
+            run_dir = request.resumes or _make_run_dir(request)
             stack.enter_context(held(run_dir))
             record.run_id = run_dir.name
             record.save(run_dir / RECORD)
@@ -284,8 +194,18 @@ def _new_record(request: RunRequest, storage: Storage) -> RunRecord:
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         pii=request.pii,
         steps=[StepRecord(step) for step in STEPS if step in request.steps],
-        provenance=dict(provenance(request.command(storage.url), storage.access)),
+        provenance=dict(provenance(request.command(storage.url), storage.access, request.templates)),
     )
+
+
+def _resumed_record(request: RunRequest) -> RunRecord:
+    """The record of a run that goes on, without what is said of its end."""
+    record, _ = find_run(str(request.resumes), request.out)
+    for step in record.steps:
+        if step.name in request.steps:
+            step.status, step.seconds = "pending", None
+    record.status, record.error = "running", None
+    return record
 
 
 def _execute_steps(
@@ -296,10 +216,11 @@ def _execute_steps(
     run_dir: Path,
     progress: Progress,
 ) -> None:
-    templates = [request.template(step.name) for step in record.steps]
+    steps = [step for step in record.steps if step.status != "completed"]
+    templates = [request.template(step.name) for step in steps]
     environment = {**variables(request.access, request.pii, request.refresh), **engine}
     with Kernels(templates, environment, storage.libraries) as kernels:
-        for step in record.steps:
+        for step in steps:
             step.status = "running"
             record.save(run_dir / RECORD)
             progress.step_started(step)
@@ -327,7 +248,7 @@ def _execute_step(
         progress.cell_started(step, cell, cells)
         if cell == 1:  # not earlier: two kernels that start at once are both late
             kernels.prepare()
-            if step is record.steps[0]:
+            if step.name == min(request.steps, key=STEPS.index):
                 threading.Thread(target=load_ahead, args=[template, request.pii], daemon=True).start()
 
     try:

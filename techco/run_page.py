@@ -20,7 +20,7 @@ from techco.key_figures import explained, tiles
 from techco.pages import Entry, Link, page
 from techco.payloads import Collection
 from techco.privacy import mask
-from techco.record import REPORT, STEPS, RunRecord
+from techco.record import REPORT, RunRecord
 from techco.views import TableView, finding_view, table_view
 from techco.wording import duration, listed, plural, short_day, span
 
@@ -65,7 +65,7 @@ def run_page(record: RunRecord, shown: Collection) -> str:
         findings=findings,
         quality=quality,
         steps=[_step(step.name, record) for step in record.steps],
-        command=command(record),
+        command=record.command,
         facts=_facts(record, shown),
         tables=_provenance_tables(record, shown),
     )
@@ -127,17 +127,6 @@ def moment(started: str, *, zone: bool = False) -> str:
     return f"{short_day(time, year=True)}, {time:%H:%M}" + (f" (UTC{offset[:3]}:{offset[3:5]})" if offset else "")
 
 
-def command(record: RunRecord) -> str:
-    """The command that repeats the run."""
-    known = record.provenance.get("command")
-    if isinstance(known, str) and known:
-        return known
-    words = ["techco", "run", "--storage", record.storage, "--from", record.start_date, "--to", record.end_date]
-    words += ["--engine", record.engine]
-    steps = [step.name for step in record.steps]
-    return shlex.join([*words, "--steps", ",".join(steps)] if steps and steps != list(STEPS) else words)
-
-
 def _failure(record: RunRecord) -> dict[str, str] | None:
     """Why and where the run stopped; None if it did not."""
     if record.status != "failed" and record.error is None:
@@ -154,7 +143,7 @@ def _failure(record: RunRecord) -> dict[str, str] | None:
         "trace": hidden(_ANSI.sub("", error.trace)) if error else "",
         "outcome": outcome,
         "resume": _resume(record),
-        "command": command(record),
+        "command": record.command,
     }
 
 
@@ -162,15 +151,8 @@ def _resume(record: RunRecord) -> str:
     """The command for what a failed run has left; empty where that is all of it."""
     if record.error and record.error.step == REPORT:
         return shlex.join(["techco", "render", *_folder(record)])
-    left = [step.name for step in record.steps if step.status != "completed"]
-    if not left or len(left) == len(record.steps):
-        return ""
-    words = shlex.split(command(record))
-    if "--steps" in words:
-        words[words.index("--steps") + 1] = ",".join(left)
-    else:
-        words += ["--steps", ",".join(left)]
-    return shlex.join(words)
+    is_begun = any(step.status == "completed" for step in record.steps)
+    return shlex.join(["techco", "resume", *_folder(record)]) if is_begun else ""
 
 
 def _folder(record: RunRecord) -> list[str]:

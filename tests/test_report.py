@@ -263,7 +263,7 @@ def test_a_failed_run_says_what_finished_what_failed_and_how_to_go_on(out: Path,
     assert f"No table web_logs {SCRIPT}." in text
     assert "Finished in full: ingest. Not run: analysis." in text
     again = f"techco run --storage '/srv/{SCRIPT}' --from 2023-08-01 --to 2023-08-31 --engine sail"
-    assert f"To go on where it stopped, once that is mended: {again} --steps join,analysis" in text
+    assert f"To go on where it stopped, once that is mended: techco resume '{out}/runs/{RUN}'" in text
     assert f"To run all of it again: {again} Trace" in text
     assert "Every one of 100 web logs read is accounted for." in text
     assert "Findings" not in text
@@ -285,9 +285,9 @@ def test_a_run_whose_first_step_failed_is_run_as_a_whole(out: Path) -> None:
     assert resumed(out, "ingest", "failed", "pending", "pending") == ["techco run --storage s"]
 
 
-def test_steps_that_were_chosen_and_are_done_are_not_run_again(out: Path) -> None:
+def test_a_run_with_a_completed_step_goes_on_after_it(out: Path) -> None:
     whole = "techco run --storage s --steps ingest,join --publish"
-    rest = "techco run --storage s --steps join --publish"
+    rest = f"techco resume &#39;{out}/runs/{RUN}&#39;"
     assert resumed(out, "join", "completed", "failed", command=whole) == [rest, whole]
 
 

@@ -1,0 +1,105 @@
+"""What to run: the choices of a user, checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from techco import notebooks
+from techco.access import Access
+from techco.errors import ParameterError
+from techco.period import Period
+from techco.privacy import Pii, check_pii
+from techco.record import STEPS
+from techco.spark_conf import check_fits
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run.
+
+    Attributes
+    ----------
+    period
+        The days whose logs count.
+    storage
+        The shop: a local folder, the URL of a container, or `sample`.
+    engine
+        Where the PySpark code runs.
+    spark_conf, shown_spark_conf
+        Settings of Apache Spark, and those of them that the command to repeat the run has: never a credential.
+    steps
+        Which steps; they run in the order of `record.STEPS`.
+    out
+        Folder for `runs/` and `reports/`; made if missing.
+    templates
+        Folder of the notebooks; None takes the package's.
+    access
+        How a storage account is reached.
+    pii
+        Whether the report hides personal data or shows it.
+    refresh
+        Whether to ingest and join also what has not changed since an earlier run.
+    publish
+        Whether to publish the report, also that of a failed run.
+    publish_to
+        Where, as `target` of `techco.publish.publish_run`.
+    resumes
+        Folder of a run that these steps belong to; None makes a run of its own.
+
+    Raises
+    ------
+    ParameterError
+        When a step is unknown or given twice, or none is given; when there is a `publish_to` for nothing to publish.
+    """
+
+    period: Period
+    storage: str = "sample"
+    engine: str = "sail"
+    spark_conf: Mapping[str, str] = field(default_factory=dict)
+    shown_spark_conf: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[str, ...] = STEPS
+    out: Path = Path()
+    templates: Path | None = None
+    access: Access = field(default_factory=Access)
+    pii: Pii = "mask"
+    refresh: bool = False
+    publish: bool = False
+    publish_to: str | None = None
+    resumes: Path | None = None
+
+    def __post_init__(self) -> None:
+        allowed = f"Allowed: {', '.join(STEPS)}, each once, with commas between."
+        if not self.steps:
+            raise ParameterError(f"No step is given. {allowed}")
+        for step in self.steps:
+            if step not in STEPS:
+                raise ParameterError(f"{step!r} is not a step. {allowed}")
+            if self.steps.count(step) > 1:
+                raise ParameterError(f"The step {step} is given twice. {allowed}")
+        if self.publish_to is not None and not self.publish:
+            raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
+        check_pii(self.pii, "--pii")
+        check_fits(self.spark_conf, self.engine)
+
+    def template(self, step: str) -> Path:
+        """The notebook of a step."""
+        return (self.templates or notebooks.templates_dir()) / f"{step}.ipynb"
+
+    def command(self, storage: str) -> list[str]:
+        """The words that repeat this run from any directory; `storage` without credentials."""
+        words = ["techco", "run", "--storage", storage, "--from", str(self.period.first), "--to", str(self.period.last)]
+        words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
+        words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
+        if set(self.steps) != set(STEPS):
+            words += ["--steps", ",".join(self.steps)]
+        words += ["--pii", self.pii] if self.pii != "mask" else []
+        words += ["--refresh"] if self.refresh else []
+        words += ["--publish"] if self.publish else []
+        return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
+
+    def publish_command(self, run_id: str) -> list[str]:
+        """The words that publish the report of a run of this request from any directory."""
+        words = ["techco", "publish", run_id, *([] if self.publish_to is None else ["--to", self.publish_to])]
+        return [*words, *self.access.options(), "--out", str(self.out.absolute())]
