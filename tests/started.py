@@ -84,7 +84,7 @@ def marked(mark: str) -> list[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (folder / "environ").read_bytes() and "\nState:\tZ" not in status(folder):
-                found.append(f"{folder.name} {(folder / 'cmdline').read_bytes()[:200]!r}")
+                found.append(f"{folder.name} {(folder / 'cmdline').read_bytes()[:2000]!r}")
         except OSError:  # it has ended, or is a thread of the kernel
             continue
     return found

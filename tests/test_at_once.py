@@ -38,7 +38,7 @@ def test_runs_at_once_are_as_exact_as_alone(shop: Changing, tmp_path: Path) -> N
 
 @pytest.mark.soak
 def test_eight_runs_at_once_are_as_exact_as_alone_time_and_again(shop: Changing, tmp_path: Path) -> None:
-    run_at_once(shop, tmp_path, [*[SAME] * 4, *OTHERS], rounds=10)
+    run_at_once(shop, tmp_path, [*[SAME] * 4, *OTHERS], rounds=5)
 
 
 def run_at_once(shop: Changing, folder: Path, periods: list[str], rounds: int) -> None:
