@@ -6,6 +6,7 @@
     ├── ParameterError          a parameter, setting or option has a wrong value (also a ValueError)
     ├── StorageError            the storage is missing, unreadable or cannot be written
     │   ├── RawFileError        a raw file is missing, empty or not what its name says
+    │   ├── StorageAway         the storage does not answer, or is too busy
     │   └── CredentialError     there is no credential for the storage, or the storage or the Key Vault refuses it
     ├── EngineError             the engine could not start or is not reachable
     ├── TableError              a table is missing or does not have the columns of the contract
@@ -37,6 +38,10 @@ class RawFileError(StorageError):
     """Raised when a raw file is missing, empty, in an unreadable encoding or lacks a column."""
 
 
+class StorageAway(StorageError):
+    """Raised when a storage does not answer, breaks connections off or is too busy; in a minute it may be back."""
+
+
 class CredentialError(StorageError):
     """Raised when there is no credential for a storage account, or one that is refused."""
 
@@ -60,9 +65,10 @@ class CommitRefused(TableError):
 class StepFailed(TechcoError):
     """Raised when a notebook stopped before its last cell had run.
 
-    `trace` is what helps to find the cause, as plain text without credentials; empty if there is none.
+    `trace` is what helps to find the cause, as plain text without credentials; empty if there is none. `kind` is the
+    name of the exception that a cell raised, and `words` its whole text, empty if it is one of these.
     """
 
-    def __init__(self, message: str, trace: str = "") -> None:
+    def __init__(self, message: str, trace: str = "", kind: str = "", words: str = "") -> None:
         super().__init__(message)
-        self.trace = trace
+        self.trace, self.kind, self.words = trace, kind, words

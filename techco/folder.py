@@ -17,8 +17,9 @@ from urllib.parse import quote
 import platformdirs
 
 from techco.errors import RawFileError, StorageError
-from techco.storage import CUSTOMERS, LOGS, PRODUCTS, TABLES_FOLDER, RawFile, Storage, is_hidden
+from techco.storage import CUSTOMERS, LOGS, PRODUCTS, TABLES_FOLDER, RawFile, Storage, free_room, is_hidden
 
+_NOT_THERE = re.compile(r"No such file|os error 2\b|Errno 2\b|No files in log segment|TableNotFound|PATH_NOT_FOUND")
 _PLAIN = re.compile(r"[A-Za-z0-9/_.-]+")
 
 
@@ -114,6 +115,23 @@ class Folder(Storage):
     def engine_path(self, name: str) -> str:
         """The path itself, or by way of a link to the folder if engines would misread it."""
         return f"{_plain_path(self.url)}/{name}"
+
+    def trouble(self, words: str) -> str:
+        """Adds that the folder has gone, can only be read, or lies on a broken disk."""
+        # What is written after it was moved makes a new folder of its name, without raw files.
+        if _NOT_THERE.search(words) and not self.path(CUSTOMERS).is_file():
+            return f"The storage {self.url} has gone while it was used. Bring it back as it was, and run again."
+        if re.search(r"Read-only file system|os error 30\b|Errno 30\b", words):
+            return (
+                f"The storage {self.url}, or the folder for temporary files, can only be read now: its file system has "
+                "become read-only. Mount it for writing, and run again. The tables are whole."
+            )
+        if broken := re.search(r"Input/output error|Stale file handle", words):
+            return f"A disk does not work: {broken[0]}. Check the disk of {self.url}, and run again."
+        return super().trouble(words)
+
+    def _room(self) -> str:
+        return f"{self.url} has {free_room(self.url)} free, {super()._room()}"
 
     def _describe(self, path: Path) -> RawFile:
         stat = path.stat()

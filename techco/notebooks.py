@@ -190,10 +190,12 @@ def _cell_failed(error: Any) -> StepFailed:
     text = scrub(_ANSI.sub("", error.evalue)).strip()
     kind = getattr(errors, error.ename, None)
     if isinstance(kind, type) and issubclass(kind, errors.TechcoError):
-        return StepFailed(text, trace)
+        return StepFailed(text, trace, error.ename)
     first = text.splitlines()[0] if text else ""
     short = first[: _MESSAGE_LIMIT - 1] + "…" if len(first) > _MESSAGE_LIMIT else first
-    return StepFailed(f"Cell [{error.exec_count}] failed: {error.ename}: {short}".rstrip(": "), trace)
+    return StepFailed(
+        f"Cell [{error.exec_count}] failed: {error.ename}: {short}".rstrip(": "), trace, error.ename, text
+    )
 
 
 def _without_allowed(error: Any, output: Path) -> Any:

@@ -69,13 +69,13 @@ def make_report(record: RunRecord, run_dir: Path) -> None:
             record.save(run_dir / RECORD)
 
 
-def record_failure(record: RunRecord, step: str, error: BaseException) -> None:
-    """Note in the record why and where a run failed, without credentials."""
+def record_failure(record: RunRecord, step: str, error: BaseException, reason: str = "") -> None:
+    """Note in the record why and where a run failed, without credentials; `reason` says it in better words."""
     record.status = "failed"
     for one in record.steps:
         one.status = "failed" if one.status == "running" else one.status
     interrupted = isinstance(error, KeyboardInterrupt)
-    message = "It was interrupted." if interrupted else str(error) or type(error).__name__
+    message = "It was interrupted." if interrupted else reason or str(error) or type(error).__name__
     trace = error.trace if isinstance(error, StepFailed) else ""
     record.error = RunError(step, scrub(message), scrub(trace), interrupted)
 

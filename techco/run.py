@@ -9,11 +9,12 @@ import unicodedata
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from techco import interrupts, notebooks
 from techco.engine_name import parse_engine
-from techco.errors import ParameterError, TechcoError
+from techco.errors import ParameterError, StepFailed, TechcoError
 from techco.history import RECORD, RUNS, find_run
 from techco.java import check_java
 from techco.kernels import Kernels
@@ -95,7 +96,9 @@ def _run(
     with interrupts.at_once(lambda: _end(record, run_dir, started, KeyboardInterrupt())):
         try:
             _execute_steps(request, storage, engine, record, run_dir, progress)
-            _end(record, run_dir, started)
+            record.seconds = _since(started)
+            if record.error:  # a completed one is saved when there is a report, and this may not be had
+                record.save(run_dir / RECORD)
             make_report(record, run_dir)
         except BaseException as error:
             stop = KeyboardInterrupt() if interrupts.came() else error
@@ -224,23 +227,32 @@ def _execute_steps(
             step.status = "running"
             record.save(run_dir / RECORD)
             progress.step_started(step)
+            execute = partial(_execute_step, request, record, step, run_dir, progress)
             try:
-                _execute_step(request, record, step, run_dir, kernels, progress)
+                try:
+                    execute(kernels)
+                except StepFailed as error:
+                    if not storage.is_back(error):
+                        raise
+                    with Kernels([request.template(step.name)], environment, storage.libraries) as others:
+                        execute(others)  # a step replaces what it has made
             except TechcoError as error:
                 if interrupts.came():  # a library has made another error of it
                     raise KeyboardInterrupt from None
-                record_failure(record, step.name, error)
+                record_failure(record, step.name, error, storage.trouble(getattr(error, "words", "")))
                 return
             finally:
                 progress.step_ended(step)
+    record.save(run_dir / RECORD)  # as still running: it is completed when there is a report, and this may not be had
     record.status = "completed"
 
 
 def _execute_step(
-    request: RunRequest, record: RunRecord, step: StepRecord, run_dir: Path, kernels: Kernels, progress: Progress
+    request: RunRequest, record: RunRecord, step: StepRecord, run_dir: Path, progress: Progress, kernels: Kernels
 ) -> None:
     """Execute one step; whatever happens, its status, seconds and notebook are set."""
     started = time.monotonic()
+    step.status = "running"
     template, output = request.template(step.name), run_dir / f"{step.name}.ipynb"
     parameters = _parameters(request, record.storage, record.run_id)
 

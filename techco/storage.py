@@ -7,6 +7,8 @@ A storage is one place that holds a shop: the raw files at its root and the tabl
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import BinaryIO
 
-from techco.errors import RawFileError
+from techco.errors import RawFileError, StepFailed
 from techco.period import Period
 
 SAMPLE = "sample"
@@ -27,6 +29,7 @@ TABLES_FOLDER = "tables"
 KEEP_DAYS = 7
 """How long a reader may go on with a table as it was when he opened it; Delta Lake's own default."""
 _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|os error (?:28|122)\b|Errno (?:28|122)\b")
 _DATE_FOLDER = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/")
 
 
@@ -174,6 +177,29 @@ class Storage(ABC):
         """In it, an engine or Delta Lake that touches the storage for the first time finds what it needs for that."""
         return nullcontext()
 
+    def trouble(self, words: str) -> str:
+        """What happened to a place in which a step reads or writes, if an engine's words mean that; else empty.
+
+        Engines and Delta Lake say it in terms of their own, without the place.
+        """
+        if not _NO_ROOM.search(words):
+            return ""
+        return (
+            f"No room is left on a disk: {self._room()}. Make room, or name another folder for temporary files in the "
+            "variable TMPDIR; then run again. The tables are whole."
+        )
+
+    def is_back(self, failure: StepFailed) -> bool:
+        """Whether a step failed only because the storage was away, and it has come back; waits for that for a minute.
+
+        Engines give up after a few seconds, and cannot be told to wait.
+        """
+        return False
+
+    def _room(self) -> str:
+        """How much room there is where a step writes, in words."""
+        return f"{tempfile.gettempdir()} (temporary files) has {free_room(tempfile.gettempdir())} free"
+
     def raw_file(self, name: str) -> RawFile:
         """One raw file at the root.
 
@@ -254,6 +280,14 @@ class Storage(ABC):
         if not names:
             return "It is empty."
         return f"Found: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}."
+
+
+def free_room(folder: str) -> str:
+    """How much room is left on the disk of a folder, in words."""
+    try:
+        return f"{shutil.disk_usage(folder).free / 2**20:,.1f} MB"
+    except OSError as error:
+        return f"an unknown size ({error.strerror})"
 
 
 def is_hidden(name: str) -> bool:

@@ -112,7 +112,7 @@ def serve(answer: Callable[[Request], Answer], certificates: Certificates | None
             pass
 
     closing = threading.Event()
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     if certificates:
         server.socket = certificates.server_context().wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -124,7 +124,7 @@ def serve(answer: Callable[[Request], Answer], certificates: Certificates | None
         server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:

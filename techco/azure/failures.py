@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from techco.azure.identity import ROLE, no_identity
-from techco.errors import CredentialError, StorageError
+from techco.errors import CredentialError, StorageAway, StorageError
 from techco.scrub import scrub, without_credentials
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from techco.azure.urls import Place
 
 _NO_HOST = ("failed to resolve", "name or service not known", "getaddrinfo", "nodename nor servname", "nameresolution")
+_ENGINE_BUSY = re.compile(r"(?i)status code(?:\W|\x1b\[\d+m)+((?:408|429|5\d\d) [a-z ]+[a-z])")
+_ENGINE_AWAY = (
+    "error sending request",
+    "connection closed before message completed",
+    "response body",
+    "operation timed out",
+)
+_BROKEN_OFF = ("connection aborted", "connection broken", "connection reset", "incompleteread")
 _BUSY = 500
 _TOO_MANY = 429
 
@@ -43,6 +51,8 @@ def connection_failure(error: AzureError, url: str, hint: str) -> str:
             f"The certificate of {host} is not trusted. If your organisation has certificates of its own, name their "
             "file in the variables REQUESTS_CA_BUNDLE and SSL_CERT_FILE."
         )
+    if any(words in text for words in _BROKEN_OFF):
+        return f"{where} breaks connections off. Check the network, and what stands in front of it; then run again."
     if "refused" in text:
         return f"{where} refuses connections. Check the address, and that the service runs."
     if "timed out" in text or "timeout" in text:
@@ -51,6 +61,21 @@ def connection_failure(error: AzureError, url: str, hint: str) -> str:
         )
     return (
         f"{where} cannot be reached: {scrub(str(error)).partition(chr(10))[0][:300]}. Check the network and run again."
+    )
+
+
+def engine_failure(words: str, place: Place, endpoint: str) -> str:
+    """What an engine's or Delta Lake's words mean that could not talk to a storage account; empty if they do not.
+
+    They have asked ten times, or for three minutes, when they say so.
+    """
+    if busy := _ENGINE_BUSY.search(words):
+        return f"The storage account {place.account} is too busy or out of order ({busy[1]}). Try again later."
+    if not any(said in words.lower() for said in _ENGINE_AWAY):
+        return ""
+    return (
+        f"{without_credentials(endpoint)} did not answer the engine, or broke connections off. Check the network, and "
+        "what stands in front of it; then run again. The tables are whole."
     )
 
 
@@ -68,7 +93,7 @@ def storage_failure(error: AzureError, place: Place, endpoint: str, credential: 
         return no_identity(error)
     if not isinstance(error, HttpResponseError) or error.response is None:
         hint = f"Check the name of the storage account {place.account}, or name its private endpoint with --endpoint."
-        return StorageError(connection_failure(error, endpoint, hint))
+        return StorageAway(connection_failure(error, endpoint, hint))
     return _answered(error, place, endpoint, credential, doing)
 
 
@@ -88,7 +113,7 @@ def _answered(
     if status in (401, 403) or code == "InvalidAuthenticationInfo":
         return CredentialError(_refused(code, str(error), place, credential, doing))
     if status >= _BUSY or status == _TOO_MANY:
-        return StorageError(
+        return StorageAway(
             f"The storage account {place.account} is too busy or out of order ({status} {code or 'no reason given'}); "
             f"it was asked several times to {doing}. Try again later."
         )

@@ -103,9 +103,11 @@ def read(container: Container, name: str) -> bytes | None:
     """
     from azure.core.exceptions import ResourceNotFoundError
 
+    from techco.azure.patience import patience
+
     with container.failures(f"read {name}"):
         try:
-            return bytes(_client(container, name).download_blob().readall())
+            return bytes(_client(container, name).download_blob(**patience()).readall())
         except ResourceNotFoundError:
             return None
 
