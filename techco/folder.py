@@ -17,7 +17,17 @@ from urllib.parse import quote
 import platformdirs
 
 from techco.errors import RawFileError, StorageError
-from techco.storage import CUSTOMERS, LOGS, PRODUCTS, TABLES_FOLDER, RawFile, Storage, free_room, is_hidden
+from techco.storage import (
+    CUSTOMERS,
+    LOGS,
+    PRODUCTS,
+    TABLES_FOLDER,
+    RawFile,
+    Storage,
+    free_room,
+    is_hidden,
+    is_readable,
+)
 
 _NOT_THERE = re.compile(r"No such file|os error 2\b|Errno 2\b|No files in log segment|TableNotFound|PATH_NOT_FOUND")
 _PLAIN = re.compile(r"[A-Za-z0-9/_.-]+")
@@ -152,6 +162,11 @@ def open_folder(path: Path, is_sample: bool = False) -> Folder:
     if not path.is_dir():
         what = "is a file, not a folder" if path.exists() else "does not exist"
         raise StorageError(f"The storage {path} {what}. Give the folder that holds {CUSTOMERS}, {PRODUCTS} and {LOGS}.")
+    if not is_readable(str(path.resolve())):
+        raise StorageError(
+            f"The storage {str(path)!r} has control characters in its path or is not UTF-8, which engines cannot read. "
+            "Rename the folder."
+        )
     if not os.access(path, os.R_OK | os.X_OK):
         raise StorageError(f"The storage {path} cannot be read. Check its permissions.")
     return Folder(str(path.resolve()), is_sample)
@@ -160,12 +175,17 @@ def open_folder(path: Path, is_sample: bool = False) -> Folder:
 def _walk(folder: Path, hidden: bool) -> Iterator[Path]:
     if not folder.exists():
         return
+    if not folder.is_dir():
+        raise RawFileError(f"{folder} is not a folder. Name it {LOGS}, or put log files into a folder of that name.")
 
     def refuse(error: OSError) -> None:
         raise StorageError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         folders[:] = [name for name in folders if hidden or not is_hidden(name)]
+        for path in (Path(place) / name for name in folders):
+            if path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve()):
+                raise RawFileError(f"{path} is a link to a folder that it lies in, so it never ends. Remove the link.")
         for path in (Path(place) / name for name in names if hidden or not is_hidden(name)):
             if path.is_file():
                 yield path

@@ -19,7 +19,7 @@ import pyarrow.json as pj
 from pyspark import cloudpickle
 
 from techco import rawjson
-from techco.rawjson import FIELDS, parse_line
+from techco.rawjson import FIELDS, MAX_DEPTH, parse_line
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -94,7 +94,8 @@ def _by_arrow(texts: pa.StringArray, kinds: tuple[pa.DataType, ...]) -> pa.Table
         return None
     one_text = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
     data = pc.binary_join(one_text, "\n")[0].as_buffer()
-    if _mentions_no_json(data.to_pybytes()):
+    content = data.to_pybytes()
+    if _mentions_no_json(content) or (_may_be_deep(content, len(texts)) and _is_deep(texts)):
         return None
     options = pj.ParseOptions(
         explicit_schema=pa.schema(list(zip(FIELDS, kinds, strict=True))),
@@ -115,6 +116,16 @@ def _by_arrow(texts: pa.StringArray, kinds: tuple[pa.DataType, ...]) -> pa.Table
 
 def _mentions_no_json(data: bytes) -> bool:
     return any(word[:1] in data and word in data for word in _NO_JSON)  # one letter is found much faster than a word
+
+
+def _may_be_deep(data: bytes, records: int) -> bool:
+    return data.count(b"{") + data.count(b"[") > records + MAX_DEPTH
+
+
+def _is_deep(texts: pa.StringArray) -> bool:
+    """Whether a text has so many brackets that it may be nested deeper than is allowed."""
+    most = pc.max(pc.add(pc.count_substring(texts, "{"), pc.count_substring(texts, "[")))
+    return bool(most.as_py() > MAX_DEPTH)
 
 
 def _kinds(text: str) -> tuple[pa.DataType, ...]:

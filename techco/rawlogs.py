@@ -2,14 +2,15 @@
 
 The engine cuts the text, in parallel: JSON lines at line breaks, arrays at each `}`. Both are parsed in batches by
 `techco.rawarrow`. For an array that is exact as long as each piece turns out to be a whole object: a brace in a string
-or a nested object leaves pieces that are not. Such a file is read again by `techco.rawjson`, exactly and in one stream.
+or a nested object leaves pieces that are not. Such a file is read again by `techco.rawjson`, exactly and in one stream;
+so is one with pieces that would take much memory, and one that the engine cannot read though it is text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,6 @@ _BLANK = r"[ \t\r\n]*"
 _FIRST = rf"^\x{{FEFF}}?{_BLANK}\[{_BLANK}\{{"
 _NEXT = rf"^{_BLANK},{_BLANK}\{{"
 _END = rf"^(?:\x{{FEFF}}?{_BLANK}\[)?{_BLANK}\]{_BLANK}\z"
-_BLANK_LINE = r"^\x{FEFF}?[ \t\r]*\z"
 _AROUND = " \t\r\n\ufeff"
 _REPLACED = "\ufffd"  # what readers of text put in place of bytes that are not UTF-8
 
@@ -77,7 +77,15 @@ class LogReader:
         return reduce(lambda a, b: a.unionByName(b), frames or [self._put(None, judge)]).drop("part")
 
     def _read_group(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
-        """Read files together; if the engine cannot, say which of them is not text."""
+        """Read files together, but those with long pieces, which the engine would hold in memory as a whole."""
+        separator = b"}" if is_array else b"\n"
+        alone = [file for file in files if rawtext.has_long_piece(self.storage, file, separator)]
+        together = [file for file in files if file not in alone]
+        frames = self._read_together(together, is_array, judge) if together else []
+        return [*frames, *(self._put(file, judge) for file in alone)]
+
+    def _read_together(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
+        """Read files together; if the engine cannot, each on its own, unless one of them is not text."""
         from pyspark.errors import PySparkException
 
         try:
@@ -85,7 +93,8 @@ class LogReader:
         except PySparkException:
             for file in files:
                 rawtext.check_readable(self.storage, file)
-            raise
+            # Sail refuses zeros after a compressed file, and Arrow a batch of more than 2 GB.
+            return [self._put(file, judge) for file in files]
 
     def _read_arrays(self, files: list[RawFile], judge: Judge) -> list[DataFrame]:
         """Files with one array each: together if all pieces are objects, else halves, down to the file that is odd."""
@@ -112,22 +121,18 @@ class LogReader:
         """Files of JSON lines, whatever is in them."""
         from pyspark.sql import functions as F
 
-        lines = self._text(files, "\n").where(~F.col("value").rlike(_BLANK_LINE))
-        part = F.when(_is_doubtful("value"), "doubtful").otherwise("line")
-        raw = F.trim(F.col("value"), F.lit(_AROUND))
-        judged = self.scratch.put(judge(parse_records(lines.select(raw.alias("raw"), part.alias("part"), "files"))))
+        raw = F.trim(F.col("value"), F.lit(_AROUND)).alias("raw")
+        part = F.when(_is_doubtful("raw"), "doubtful").otherwise("line").alias("part")
+        lines = self._text(files, "\n").select(raw, "files").where("raw <> ''").select("raw", part, "files")
+        judged = self.scratch.put(judge(parse_records(lines)))
         if not judged.where("part = 'doubtful'").isEmpty():
             for file in files:
                 rawtext.check_readable(self.storage, file)
         return judged
 
-    def _parse_array(self, file: RawFile) -> Iterator[rawjson.RawRecord]:
-        with rawtext.open_text(self.storage, file) as stream:
-            yield from rawjson.parse_array(stream)
-
     def _put(self, file: RawFile | None, judge: Judge) -> DataFrame:
-        """An array that is read exactly, or nothing."""
-        records = self._parse_array(file) if file else ()
+        """A file that is read exactly, or nothing."""
+        records = _parse(self.storage, file) if file else ()
         same = {"part": "stream", "files": self.numbers.get(file.name) if file else None}
         rows: Iterator[dict[str, object]] = (
             {**same, "raw": r.raw, "is_object": r.values is not None, **(r.values or {})} for r in records
@@ -184,10 +189,14 @@ def first_records(storage: Storage, file: RawFile, count: int) -> list[rawjson.R
     RawFileError
         As `LogReader.read`.
     """
+    return list(islice(_parse(storage, file), count))
+
+
+def _parse(storage: Storage, file: RawFile) -> Iterator[rawjson.RawRecord]:
+    """The records of a file, read exactly and in one stream."""
     whole = is_array(storage, file)
-    with rawtext.open_text(storage, file) as stream:
+    with rawtext.open_text(storage, file, newline="\n") as stream:
         if whole:
-            records = rawjson.parse_array(stream)
+            yield from rawjson.parse_array(stream)
         else:
-            records = rawjson.parse_lines(iter(partial(stream.readline, rawjson.MAX_RECORD_CHARS), ""))
-        return list(islice(records, count))
+            yield from rawjson.parse_lines(rawtext.lines(stream, rawjson.MAX_RECORD_CHARS, "\n"))

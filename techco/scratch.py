@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = f"{TABLES_FOLDER}/_scratch-"
 _ROWS_PER_BATCH = 50_000
+_CHARS_PER_BATCH = 32 * 2**20
 
 
 class Scratch:
@@ -100,9 +101,11 @@ class Scratch:
 
 def _batches(rows: Iterable[dict[str, object]]) -> Iterable[list[dict[str, object]]]:
     batch: list[dict[str, object]] = []
+    chars = 0
     for row in rows:
         batch.append(row)
-        if len(batch) == _ROWS_PER_BATCH:
+        chars += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(batch) == _ROWS_PER_BATCH or chars >= _CHARS_PER_BATCH:
             yield batch
-            batch = []
+            batch, chars = [], 0
     yield batch

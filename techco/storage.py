@@ -30,6 +30,7 @@ KEEP_DAYS = 7
 """How long a reader may go on with a table as it was when he opened it; Delta Lake's own default."""
 _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|os error (?:28|122)\b|Errno (?:28|122)\b")
+_UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # the last are bytes that are not UTF-8
 _DATE_FOLDER = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/")
 
 
@@ -209,6 +210,11 @@ class Storage(ABC):
             When it is missing or empty.
         """
         file = self.find(name)
+        if file is None and name in self.names():
+            raise RawFileError(
+                f"{name} in {self.url} is not a file, but a folder, a pipe or a link to nothing. "
+                "Put the shop's file there and run again."
+            )
         if file is None:
             raise RawFileError(
                 f"No {name} in {self.url}. {self._found()} Make a sample to compare: techco generate ./shop"
@@ -269,6 +275,11 @@ class Storage(ABC):
         return found
 
     def _check_log_name(self, name: str) -> None:
+        if not is_readable(name):
+            raise RawFileError(
+                f"{self.url} has a log file whose name engines cannot read: {name!r} has control characters or is not "
+                "UTF-8. Rename it, or its folder."
+            )
         if not name.lower().endswith(_LOG_SUFFIXES):
             raise RawFileError(
                 f"{self.url}/{name} is not a log file by its name. Allowed in {LOGS_FOLDER}/: "
@@ -293,3 +304,8 @@ def free_room(folder: str) -> str:
 def is_hidden(name: str) -> bool:
     """Whether readers pass over a file or folder of this name, as Spark does."""
     return name.startswith((".", "_"))
+
+
+def is_readable(name: str) -> bool:
+    """Whether engines can read a file of this name: it is UTF-8, without control characters."""
+    return not _UNREADABLE.search(name)

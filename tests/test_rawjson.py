@@ -87,7 +87,8 @@ def test_a_line_that_is_no_object_is_kept_as_text(line: str) -> None:
 
 
 def test_blank_lines_are_no_records() -> None:
-    assert [record.raw for record in parse_lines(["\ufeff{}\r\n", "\n", "  \r\n", "x"])] == ["{}", "x"]
+    lines = [(line, False) for line in ("\ufeff{}\r\n", "\n", "  \r\n", "x")]
+    assert [record.raw for record in parse_lines(lines)] == ["{}", "x"]
 
 
 json_values = st.recursive(

@@ -1,0 +1,139 @@
+"""Whatever bytes are in the raw files, each record is accounted for, or the file is refused in words."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from techco import rawcsv, rawjson
+from techco.errors import TechcoError
+from techco.folder import Folder
+from techco.period import Period
+from techco.shop import Shop
+from tests.faulty import (
+    CSV_TEXTS,
+    LOG_TEXTS,
+    Faulty,
+    changes,
+    compressed_files,
+    csv_files,
+    ingested,
+    log_files,
+    model_of_csv,
+    model_of_logs,
+)
+
+_FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+_MANY = settings(_FEW, max_examples=3000)
+
+
+@pytest.fixture
+def shop(sail: SparkSession, storage: Folder) -> Shop:
+    return Shop(storage, Period.parse("2023-08"), sail, "run-1", refresh=True)
+
+
+def check_logs(shop: Shop, faulty: Faulty) -> None:
+    faulty.write(shop.storage)
+    outcome, text = ingested(shop, "web_logs"), faulty.text()
+    if isinstance(outcome, TechcoError):
+        assert faulty.name.partition("/")[0] in str(outcome)
+        return
+    assert text is not None
+    assert all(raw in text for raw in outcome.raw)
+    if (expected := model_of_logs(text)) and faulty.compressed is None:
+        assert (outcome.read, outcome.accepted, outcome.duplicates, outcome.quarantined, outcome.outside) == expected
+
+
+def check_csv(shop: Shop, faulty: Faulty) -> None:
+    faulty.write(shop.storage)
+    outcome, text = ingested(shop, faulty.name.partition("_")[0] + "s"), faulty.text()
+    if isinstance(outcome, TechcoError):
+        assert faulty.name in str(outcome)
+        return
+    assert text is not None
+    assert all(raw in text for raw in outcome.raw)
+    assert model_of_csv(text) in (None, outcome.read)
+
+
+@_FEW
+@given(faulty=log_files)
+def test_logs_of_whatever_bytes_are_counted_as_the_standard_library_reads_them(shop: Shop, faulty: Faulty) -> None:
+    check_logs(shop, faulty)
+
+
+@_FEW
+@given(faulty=compressed_files)
+def test_compressed_logs_of_whatever_bytes_are_counted_or_refused(shop: Shop, faulty: Faulty) -> None:
+    check_logs(shop, faulty)
+
+
+@_FEW
+@given(faulty=csv_files)
+def test_csv_files_of_whatever_bytes_are_counted_or_refused(shop: Shop, faulty: Faulty) -> None:
+    check_csv(shop, faulty)
+
+
+@pytest.mark.soak
+@_MANY
+@given(faulty=log_files)
+def test_many_logs_of_whatever_bytes_are_counted(shop: Shop, faulty: Faulty) -> None:
+    check_logs(shop, faulty)
+
+
+@pytest.mark.soak
+@_MANY
+@given(faulty=compressed_files)
+def test_many_compressed_logs_of_whatever_bytes_are_counted(shop: Shop, faulty: Faulty) -> None:
+    check_logs(shop, faulty)
+
+
+@pytest.mark.soak
+@_MANY
+@given(faulty=csv_files)
+def test_many_csv_files_of_whatever_bytes_are_counted(shop: Shop, faulty: Faulty) -> None:
+    check_csv(shop, faulty)
+
+
+def changed(text: str, found: list[Callable[[bytes], bytes]]) -> str:
+    content = text.encode()
+    for change in found:
+        content = change(content)
+    return content.decode("utf-8", "replace")
+
+
+def assert_nothing_between(text: str, raws: list[str], separators: str) -> None:
+    """The texts are all of the text, in order, but for separators."""
+    place = 0
+    for raw in raws:
+        start = text.index(raw, place)
+        assert re.fullmatch(separators, text[place:start])
+        place = start + len(raw)
+    assert re.fullmatch(separators, text[place:])
+
+
+pieces = st.lists(st.sampled_from([*'{}[],:"\\ \n1a', '{"a":1}', ',{"', "[" * 600, "]" * 600, "\ufeff"]), max_size=30)
+texts = st.builds(changed, st.sampled_from(LOG_TEXTS), changes) | pieces.map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=texts, chunk=st.sampled_from([1, 7, 100, 2**16]))
+def test_whatever_is_in_an_array_is_in_one_of_its_records(text: str, chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rawjson, "_CHUNK_CHARS", chunk)
+        raws = [record.raw for record in rawjson.parse_array(io.StringIO(text))]
+    if raws[-1:] == ["["]:  # the sign of an array that was cut off
+        del raws[-1]
+    assert_nothing_between(text, raws, r"[\s\ufeff,\[\]]*")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.builds(changed, st.sampled_from(CSV_TEXTS["customer_data.csv"]), changes), width=st.integers(1, 6))
+def test_whatever_is_in_a_csv_file_is_in_one_of_its_records(text: str, width: int) -> None:
+    raws = [raw for raw, _ in rawcsv._records(io.StringIO(text, newline=""), width)]
+    assert_nothing_between(text, raws, r"[ \t\r\n]*")
