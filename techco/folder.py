@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,10 +78,14 @@ class Folder(Storage):
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
         path = self.path(name)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
+            part.write_bytes(content)
+            part.replace(path)  # a reader sees all of it or nothing
         except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             raise StorageError(
                 f"{path} cannot be written: {error.strerror}. "
                 "Grant write permission there, or move away what is in the way."

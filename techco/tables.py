@@ -23,9 +23,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from techco import checkpoints
 from techco.contract import PARTITION, TABLES, TableContract
 from techco.dialects import NO_DAY, dialect
-from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
+from techco.errors import CommitRefused, RowsOutsidePeriod, TableError, TechcoError
 from techco.period import Period
 from techco.storage import TABLES_FOLDER, RawFile, Storage
 
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 COMMIT_ATTEMPTS = 20
-# Whoever opens a table reads each commit since the last checkpoint, one request after the other. Delta Lake's own
-# default is 10, that of delta-rs 100.
-_CONFIGURATION = {"delta.checkpointInterval": "10"}
+_CONFIGURATION = {"delta.checkpointInterval": str(checkpoints.EVERY)}  # for other programs that write
 _READERS = 16  # of the written files' row counts, each of which waits for a storage account
 
 
@@ -259,7 +258,7 @@ class Tables:
         Without retries of its own Delta refuses whichever of two writers comes second. Its own retry would let both
         add their files to a period that was empty before, and each row would be there twice.
         """
-        from deltalake import CommitProperties
+        from deltalake import CommitProperties, PostCommitHookProperties
         from deltalake.exceptions import CommitFailedError
 
         mark, first = {"run_id": run_id, "batch": uuid.uuid4().hex}, None
@@ -279,7 +278,9 @@ class Tables:
                     schema=current.schema(),
                     partition_by=[PARTITION] if table.by_day else None,
                     commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=mark),
+                    post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
                 )
+                self._make_checkpoint(table.name, current.version() + 1)
                 return
             except CommitFailedError:
                 time.sleep(random.uniform(0.5, 1.5) * min(0.05 * 2**attempt, 3))
@@ -287,6 +288,14 @@ class Tables:
             f"Other runs kept writing {table.name} in {self.storage.url}; this one gave up after {COMMIT_ATTEMPTS} "
             "attempts and changed nothing. Run it again when they have ended."
         )
+
+    def _make_checkpoint(self, name: str, version: int) -> None:
+        """Make the checkpoint of every tenth version; that it cannot be made only costs time later."""
+        from deltalake.exceptions import DeltaError
+
+        if (version + 1) % checkpoints.EVERY == 0:
+            with contextlib.suppress(TechcoError, DeltaError, OSError):
+                checkpoints.make_checkpoint(self.storage, name, version)
 
     def _open(self, name: str) -> DeltaTable:
         from deltalake import DeltaTable

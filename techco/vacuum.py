@@ -60,13 +60,19 @@ def vacuum(storage: Storage, keep: timedelta = KEEP, *, dry_run: bool = False) -
 
 def _vacuum_table(storage: Storage, name: str, keep: timedelta, dry_run: bool) -> list[str]:
     """Remove what is left over in one table; returns the names in the storage of the files."""
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, PostCommitHookProperties
 
     folder, hours = f"{TABLES_FOLDER}/{name}", int(keep / timedelta(hours=1))
     with storage.engine_environment():
         table = DeltaTable(storage.engine_path(folder))
     # `full` also takes files that no commit ever named, as a writer that was killed leaves them.
-    remove = partial(table.vacuum, hours, full=True, enforce_retention_duration=keep >= KEEP)
+    remove = partial(
+        table.vacuum,
+        hours,
+        full=True,
+        enforce_retention_duration=keep >= KEEP,
+        post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),  # see `techco.checkpoints`
+    )
     paths = remove(dry_run=True)
     if paths and not dry_run:  # even if there is nothing to do it would write to the log
         paths = remove(dry_run=False)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -98,3 +99,21 @@ def test_only_without_its_own_retries_delta_refuses_the_second_writer(
         except CommitFailedError:
             assert (number, retries) == (1, 0)
     assert len(DeltaTable(str(tmp_path)).file_uris()) == files
+
+
+def test_sail_reads_no_version_from_before_the_checkpoint_that_the_hint_names(
+    sail: SparkSession, tmp_path: Path
+) -> None:
+    where = str(tmp_path / "table")
+    for number in range(4):
+        write_deltalake(where, pa.table({"n": [number]}), mode="overwrite")
+    DeltaTable(where).create_checkpoint()
+    write_deltalake(where, pa.table({"n": [4]}), mode="overwrite")
+
+    def version_2() -> list[int]:
+        return [row.n for row in sail.read.format("delta").option("versionAsOf", 2).load(where).collect()]
+
+    with pytest.raises(AnalysisException, match="Missing commit file"):
+        version_2()
+    (tmp_path / "table" / "_delta_log" / "_last_checkpoint").unlink()
+    assert version_2() == [2]

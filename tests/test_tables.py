@@ -12,10 +12,11 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
 
+from techco import checkpoints
 from techco import tables as tables_module
 from techco.contract import PRODUCTS, QUARANTINE, WEB_LOGS
 from techco.dialects import dialect
-from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
+from techco.errors import CommitRefused, RowsOutsidePeriod, StorageError, TableError
 from techco.folder import Folder
 from techco.period import Period
 from techco.tables import Tables
@@ -266,6 +267,38 @@ def test_a_commit_that_was_made_but_whose_answer_was_lost_is_not_made_again(
     monkeypatch.setattr(DeltaTable, "create_write_transaction", lose_the_answer)
     tables.replace_period("web_logs", logs(spark, ("2023-08-01", 2), ("2023-08-02", 2)), AUGUST, "run")
     assert ids(tables) == ([("2023-08-01", 3)] if overtaken else [("2023-08-01", 2), ("2023-08-02", 2)])
+
+
+def test_a_table_of_many_commits_can_be_read_as_it_was_at_each_of_them(
+    tables: Tables, spark: SparkSession, storage: Folder
+) -> None:
+    log = storage.path("tables/web_logs/_delta_log")
+    frames = []
+    for number in range(12):
+        if number == 5:  # another program makes one, with its hint
+            DeltaTable(str(log.parent)).create_checkpoint()
+        tables.replace_period("web_logs", logs(spark, ("2023-08-01", number)), AUGUST, "run")
+        frames.append(tables.read("web_logs"))
+    assert [row.log_id for frame in frames[8:] for row in frame.collect()] == [8, 9, 10, 11]
+    for path in sorted(log.glob("*.json"))[:9]:
+        path.unlink()  # what is in a checkpoint
+    assert ids(tables) == [("2023-08-01", 11)]
+    assert [path.name for path in log.glob("*9.checkpoint*")] == ["00000000000000000009.checkpoint.parquet"]
+    assert not log.joinpath("_last_checkpoint").exists()
+
+
+def test_a_checkpoint_that_cannot_be_made_costs_nothing(
+    tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY", 1)
+    monkeypatch.setattr(Folder, "write", refuse)
+    tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
+    assert ids(tables) == [("2023-08-01", 1)]
+
+
+def refuse(*_: object) -> None:
+    """As a storage that is full."""
+    raise StorageError("There is no room.")
 
 
 def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
