@@ -57,7 +57,8 @@ from techco import Period, open_shop
 shop = open_shop(storage, Period.of(start_date, end_date), engine=engine, run_id=run_id)
 shop.spark.sql("SELECT 1").collect()
 pathlib.Path("started").write_text("x")
-while not pathlib.Path("go").exists():
+deadline = time.monotonic() + 60  # also if the test has failed
+while not pathlib.Path("go").exists() and time.monotonic() < deadline:
     time.sleep(0.05)
 """
 
