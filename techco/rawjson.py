@@ -20,11 +20,11 @@ FIELDS = ("log_id", "timestamp", "customer_id", "product_id", "action", "quantit
 MAX_RECORD_CHARS = 16 * 2**20
 # A record nested deeper than this is taken for broken, however it is read: each parser gives up at a depth of its own.
 MAX_DEPTH = 500
+# So far the end of such a record is looked for.
+_DEEP_CHARS = 2**20
 _CHUNK_CHARS = 2**16  # an error of the parser costs a look at all of it
 _BLANK = re.compile(r"[\s\ufeff]*")
 _BETWEEN = re.compile(r"[\s,\]]*")
-# The second is tried once in a run of blanks, at its beginning: the time stays in proportion to the text.
-_GAP = re.compile(r"[,\[]\s*+(?=\{)|(?<!\s)[^\S\n]*+\n\s*+(?=\{)")
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _AROUND = " \t\r\n\ufeff"
@@ -154,7 +154,7 @@ def _next_record(window: _Window) -> RawRecord:
         except RecursionError:
             if not window.is_endless and (end := _place_of_depth(0, window)):
                 return RawRecord(_clean(window.take(end)), None)
-            window.is_endless |= window.complete or window.remaining() > MAX_RECORD_CHARS
+            window.is_endless |= window.complete or window.remaining() > _DEEP_CHARS
             is_cut = not window.is_endless
             broken = _place_of_depth(MAX_DEPTH, window) - window.position
         if window.complete or not is_cut or window.remaining() > MAX_RECORD_CHARS:
@@ -208,15 +208,21 @@ def _skip_broken(window: _Window, broken: int) -> str:
 def _next_object(window: _Window, start: int) -> tuple[int, bool]:
     """Where in the window the gap before the next object begins, or may do so, and whether it does."""
     text = window.text
-    if gap := _GAP.search(text, start):
-        return gap.start(), True
-    edge = max(start, len(text.rstrip()))
-    if not window.complete and window.remaining() < MAX_RECORD_CHARS:
-        if text[start:edge].endswith((",", "[")):
-            return edge - 1, False
-        if "\n" in text[edge:]:
-            return edge, False
+    while (brace := text.find("{", start)) >= 0:
+        if gap := _gap_before(text, start, brace):
+            return gap, True
+        start = brace + 1
+    if not window.complete and window.remaining() < MAX_RECORD_CHARS and (gap := _gap_before(text, start, len(text))):
+        return gap, False
     return len(text), False
+
+
+def _gap_before(text: str, start: int, end: int) -> int:
+    """Where the comma, `[` or line break begins that only blanks separate from a place; 0 if there is none."""
+    edge = start + len(text[start:end].rstrip())
+    if text[start:edge].endswith((",", "[")):
+        return edge - 1
+    return edge if "\n" in text[edge:end] else 0
 
 
 def _record(raw: str, value: Any) -> RawRecord:
