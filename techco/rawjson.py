@@ -209,20 +209,21 @@ def _next_object(window: _Window, start: int) -> tuple[int, bool]:
     """Where in the window the gap before the next object begins, or may do so, and whether it does."""
     text = window.text
     while (brace := text.find("{", start)) >= 0:
-        if gap := _gap_before(text, start, brace):
+        if (gap := _gap_before(text, start, brace)) >= 0:
             return gap, True
         start = brace + 1
-    if not window.complete and window.remaining() < MAX_RECORD_CHARS and (gap := _gap_before(text, start, len(text))):
-        return gap, False
-    return len(text), False
+    gap = _gap_before(text, start, len(text))
+    if gap < 0 or window.complete or window.remaining() >= MAX_RECORD_CHARS:
+        gap = len(text)
+    return gap, False
 
 
 def _gap_before(text: str, start: int, end: int) -> int:
-    """Where the comma, `[` or line break begins that only blanks separate from a place; 0 if there is none."""
+    """Where the comma, `[` or line break begins that only blanks separate from a place; -1 if there is none."""
     edge = start + len(text[start:end].rstrip())
     if text[start:edge].endswith((",", "[")):
         return edge - 1
-    return edge if "\n" in text[edge:end] else 0
+    return edge if "\n" in text[edge:end] else -1
 
 
 def _record(raw: str, value: Any) -> RawRecord:
