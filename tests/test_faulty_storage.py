@@ -51,6 +51,16 @@ DRAWN = (
     (SLOW, "GET"),
 )
 FAULTS |= {PATIENT: "503, retry after", SLOW: "slow", SILENT: "silent"}
+
+
+def some(few: Sequence[Fault], of: Sequence[Fault]) -> list[Any]:
+    """A few faults for every day, and the others for a soak."""
+    return [
+        *(pytest.param(fault, id=FAULTS[fault]) for fault in few),
+        *(pytest.param(fault, id=FAULTS[fault], marks=pytest.mark.soak) for fault in of if fault not in few),
+    ]
+
+
 # Everything that a step asks for.
 COMMIT, DATA = r"PUT .*/_delta_log/\d+\.json", r"PUT .*\.parquet"
 ASKED = (
@@ -108,7 +118,7 @@ def kept(storage_account: Azurite, proxy: FaultyProxy) -> str:
     return url
 
 
-@pytest.mark.parametrize("fault", ONCE, ids=FAULTS.get)
+@pytest.mark.parametrize("fault", some([CUT, LOST, TRUNCATED], of=ONCE))
 def test_each_kind_of_request_may_go_wrong_once(
     kept: str, storage_account: Azurite, proxy: FaultyProxy, fault: Fault
 ) -> None:
@@ -153,7 +163,7 @@ def test_a_file_that_is_cut_short_again_and_again_is_read_whole(storage_account:
     assert len(proxy.broken()) > 2
 
 
-@pytest.mark.parametrize("fault", [CUT, BUSY, THROTTLED], ids=FAULTS.get)
+@pytest.mark.parametrize("fault", some([THROTTLED], of=[CUT, BUSY]))
 def test_an_account_that_is_away_is_asked_again_for_a_while(
     storage_account: Azurite, proxy: FaultyProxy, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +219,7 @@ def command(url: str, out: Path, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("away_s", "fault"),
     [
-        pytest.param(0, TRUNCATED, id="a list cut short"),
+        pytest.param(0, TRUNCATED, id="a list cut short", marks=pytest.mark.soak),
         pytest.param(6, CUT, id="6 s"),
         pytest.param(20, CUT, id="20 s", marks=pytest.mark.soak),
         pytest.param(20, BUSY, id="20 s busy", marks=pytest.mark.soak),
@@ -293,6 +303,7 @@ def figures(runs: int, share: float, account: Azurite, proxy: FaultyProxy) -> Co
     return befallen
 
 
+@pytest.mark.soak
 def test_faults_at_random_change_no_figure(storage_account: Azurite, proxy: FaultyProxy) -> None:
     befallen = figures(2, 0.04, storage_account, proxy)
     assert len(befallen) > 2
@@ -314,11 +325,12 @@ def completed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out" / "runs" / run(request).run_id
 
 
-@pytest.mark.parametrize("fault", [CUT, LOST, TRUNCATED, BROKEN, BUSY, THROTTLED, SLOW], ids=FAULTS.get)
+@pytest.mark.parametrize("fault", some([LOST, TRUNCATED, THROTTLED], of=[CUT, BROKEN, BUSY, SLOW]))
 def test_publishing_outlasts_faults(
     storage_account: Azurite, proxy: FaultyProxy, completed: Path, fault: Fault
 ) -> None:
     place = uuid.uuid4().hex
+    client = storage_account.container("faulty")
     target = storage_account.url("faulty", place)
     reports = completed.parent.parent / "reports" / completed.name
     for again in range(2):  # the second one reads and replaces what the first has put there
@@ -326,7 +338,6 @@ def test_publishing_outlasts_faults(
         proxy.set(*(Rule(fault, request, times=1) for request in asked))
         publish_run(str(completed), Path(), target, Access())
         assert len(proxy.broken()) > 2 + again
-    client = storage_account.container("faulty")
     there = {name.partition("/reports/")[2] for name in client.list_blob_names(name_starts_with=f"{place}/")}
     pages = {f"{completed.name}/{path.name}" for path in reports.glob("*.html")}
     assert there == {"index.html", f"{completed.name}/run.json", *pages}
@@ -334,3 +345,22 @@ def test_publishing_outlasts_faults(
         put = client.download_blob(f"{place}/reports/{page}").readall()
         assert put == (reports.parent / page).read_bytes()
     assert find_run(str(completed), Path())[0].published
+
+
+@pytest.mark.parametrize(
+    "skip", [0, 4, *(pytest.param(skip, marks=pytest.mark.soak) for skip in (1, 2, 3, 5))], ids=lambda n: f"commit {n}"
+)
+def test_a_commit_whose_answer_is_lost_is_made_once(storage_account: Azurite, proxy: FaultyProxy, skip: int) -> None:
+    url = shop_of(storage_account, logs_of(0))
+    shop = open_shop(url, AUGUST)
+    ingest(shop)
+    join(shop)
+    shop_of(storage_account, logs_of(1000), url.rpartition("/")[2])
+    shop = open_shop(url, AUGUST, refresh=True)  # customers, products, web_logs, quarantine, full_data, product_sales
+    proxy.set(Rule(LOST, COMMIT, times=1, skip=skip))
+    records, joined = ingest(shop).records.values, join(shop).values
+    assert len(proxy.broken()) == 1
+    proxy.set()
+    assert (records["accepted"], joined["logs"], joined["total_sales"]) == (12, 12, "121.20")
+    expected = {day: [1000 + n + 3 * k for k in range(4)] for n, day in enumerate(DAYS)}
+    assert (ids(url, "web_logs"), ids(url, "full_data")) == (expected, expected)

@@ -216,7 +216,13 @@ def run_and_meanwhile(disk: Disk, out: Path, seen: str, act: Any) -> tuple[int, 
     return process.returncode, stderr, json.loads(stdout)
 
 
-@pytest.mark.parametrize("seen", ["shop/tables/web_logs/_delta_log/*0.json", "shop/tables/full_data/*/*/*/*.parquet"])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param("shop/tables/web_logs/_delta_log/*0.json", marks=pytest.mark.soak),
+        "shop/tables/full_data/*/*/*/*.parquet",
+    ],
+)
 def test_a_disk_that_becomes_read_only_is_told_and_mended_by_the_next_run(
     disk: Disk, tmp_path: Path, sail: SparkSession, seen: str
 ) -> None:
@@ -233,7 +239,13 @@ def test_a_disk_that_becomes_read_only_is_told_and_mended_by_the_next_run(
     assert held(Shop(storage, AUGUST, sail, ""), "full_data") == {day: ids_of(0, n) for n, day in enumerate(DAYS)}
 
 
-@pytest.mark.parametrize("seen", ["shop/tables/web_logs/_delta_log/*0.json", "shop/tables/full_data/*/*/*/*.parquet"])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param("shop/tables/web_logs/_delta_log/*0.json", marks=pytest.mark.soak),
+        "shop/tables/full_data/*/*/*/*.parquet",
+    ],
+)
 def test_a_storage_that_goes_away_is_told_and_mended_by_the_next_run(
     disk: Disk, tmp_path: Path, sail: SparkSession, seen: str
 ) -> None:

@@ -29,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOLD = "Error: Interrupted. Nothing is left running."
 # A run ends within three seconds on a quiet machine; here others may work, too.
 _ENDS_WITHIN_S = 10
-_MOMENTS = 6
+_MOMENTS = 4
 _SOAK_MOMENTS, _SOAK_SEED = (int(os.environ.get(name, "150")) for name in ("SOAK_MOMENTS", "SOAK_SEED"))
 
 

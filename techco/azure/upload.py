@@ -101,15 +101,20 @@ def read(container: Container, name: str) -> bytes | None:
     StorageError
         When it cannot be read.
     """
-    from azure.core.exceptions import ResourceNotFoundError
+    from azure.core.exceptions import IncompleteReadError, ResourceNotFoundError
 
     from techco.azure.patience import patience
 
     with container.failures(f"read {name}"):
-        try:
-            return bytes(_client(container, name).download_blob(**patience()).readall())
-        except ResourceNotFoundError:
-            return None
+        for tries_left in (2, 1, 0):
+            try:
+                return bytes(_client(container, name).download_blob(**patience()).readall())
+            except ResourceNotFoundError:
+                return None
+            except IncompleteReadError:  # of an answer that says why not; the library repeats any other
+                if not tries_left:
+                    raise
+    return None
 
 
 def delete(container: Container, name: str) -> None:
