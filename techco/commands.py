@@ -209,7 +209,8 @@ def clean(
         "techco doctor\n\n"
         "techco doctor --storage ./shop\n\n"
         "techco doctor --account myshop --container data --key-vault kv-shop --secret storage-key\n\n"
-        "Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 130 interrupted."
+        "Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 130 interrupted, 143 and 129 ended by SIGTERM "
+        "and SIGHUP."
     )
 )
 @exit_codes()
