@@ -25,9 +25,9 @@ from techco.storage import (
     TABLES_FOLDER,
     RawFile,
     Storage,
+    check_path,
     free_room,
     is_hidden,
-    is_readable,
 )
 
 _NOT_THERE = re.compile(r"No such file|os error 2\b|Errno 2\b|No files in log segment|TableNotFound|PATH_NOT_FOUND")
@@ -163,15 +163,13 @@ def open_folder(path: Path, is_sample: bool = False) -> Folder:
     ------
     StorageError
         When it cannot, or is no folder.
+    ParameterError
+        When engines cannot read its path.
     """
     if not path.is_dir():
         what = "is a file, not a folder" if path.exists() else "does not exist"
         raise StorageError(f"The storage {path} {what}. Give the folder that holds {CUSTOMERS}, {PRODUCTS} and {LOGS}.")
-    if not is_readable(str(path.resolve())):
-        raise StorageError(
-            f"The storage {str(path)!r} has control characters in its path or is not UTF-8, which engines cannot read. "
-            "Rename the folder."
-        )
+    check_path("storage", str(path.resolve()))
     if not os.access(path, os.R_OK | os.X_OK):
         raise StorageError(f"The storage {path} cannot be read. Check its permissions.")
     return Folder(str(path.resolve()), is_sample)

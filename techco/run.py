@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-import unicodedata
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from techco.record import REPORT, STEPS, RunRecord, StepRecord, make_durable
 from techco.reporting import load_ahead, make_report, record_failure
 from techco.request import RunRequest
 from techco.settings import variables
-from techco.storage import Storage
+from techco.storage import Storage, check_path
 
 
 class Interrupted(KeyboardInterrupt):
@@ -132,8 +131,7 @@ def check(request: RunRequest) -> Storage:
     for step in request.steps:
         notebooks.check_parameters(request.template(step), _parameters(request, request.storage, run_id=""))
     storage = open_storage(request.storage, request.access)
-    _check_path("storage", storage.url)
-    _check_path("out", str(request.out.absolute()))
+    check_path("out", str(request.out.absolute()))
     if set(request.steps) - {"analysis"}:  # analysis only reads
         storage.check_writable()
     if request.publish:
@@ -141,15 +139,6 @@ def check(request: RunRequest) -> Storage:
 
         check_target(storage.url, request.publish_to, request.access, "--publish-to", request.pii)
     return storage
-
-
-def _check_path(name: str, path: str) -> None:
-    """Refuse what no JSON, no page and no command line can hold: bytes that are not UTF-8, and control characters."""
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
-        raise ParameterError(
-            f"{name} is {path!a}, a path with bytes that are not UTF-8 or with control characters. "
-            "Rename the folder, or set a locale with UTF-8."
-        )
 
 
 def _parameters(request: RunRequest, url: str, run_id: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import BinaryIO
 
-from techco.errors import RawFileError, StepFailed
+from techco.errors import ParameterError, RawFileError, StepFailed
 from techco.period import Period
 
 SAMPLE = "sample"
@@ -30,7 +31,6 @@ KEEP_DAYS = 7
 """How long a reader may go on with a table as it was when he opened it; Delta Lake's own default."""
 _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|os error (?:28|122)\b|Errno (?:28|122)\b")
-_UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # the last are bytes that are not UTF-8
 _DATE_FOLDER = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/")
 
 
@@ -307,5 +307,20 @@ def is_hidden(name: str) -> bool:
 
 
 def is_readable(name: str) -> bool:
-    """Whether engines can read a file of this name: it is UTF-8, without control characters."""
-    return not _UNREADABLE.search(name)
+    """Whether engines, JSON and pages can hold a name: it is UTF-8, without control characters."""
+    return all(unicodedata.category(letter) not in ("Cc", "Cs") for letter in name)
+
+
+def check_path(name: str, path: str) -> None:
+    """Refuse a path that is not readable; `name` is what the error calls it.
+
+    Raises
+    ------
+    ParameterError
+        Says how to mend it.
+    """
+    if not is_readable(path):
+        raise ParameterError(
+            f"{name} is {path!a}, a path with bytes that are not UTF-8 or with control characters. "
+            "Rename the folder, or set a locale with UTF-8."
+        )

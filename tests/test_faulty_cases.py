@@ -17,7 +17,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from techco import open_shop, rawcsv, rawjson, rawtext
-from techco.errors import RawFileError, StorageError
+from techco.errors import ParameterError, RawFileError
 from techco.folder import Folder
 from techco.ingest import ingest
 from techco.period import Period
@@ -312,7 +312,7 @@ def test_a_log_file_whose_name_engines_cannot_read_is_named_with_the_remedy(shop
 def test_a_storage_whose_path_engines_cannot_read_is_refused(tmp_path: Path, name: bytes) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     folder.mkdir()
-    with pytest.raises(StorageError, match=r"control characters in its path or is not UTF-8.* Rename the folder"):
+    with pytest.raises(ParameterError, match=r"not UTF-8 or with control characters.* Rename the folder"):
         open_shop(str(folder), "2023-08")
 
 
