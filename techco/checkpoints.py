@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from techco.errors import TechcoError
 from techco.storage import TABLES_FOLDER, RawFile, Storage
 
 EVERY = 10
@@ -19,6 +21,15 @@ EVERY = 10
 _LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
+
+
+def after_commit(storage: Storage, table: str, version: int) -> None:
+    """Make the checkpoint of every tenth version; that it cannot be made only costs time later."""
+    from deltalake.exceptions import DeltaError
+
+    if (version + 1) % EVERY == 0:
+        with suppress(TechcoError, DeltaError, OSError):
+            make_checkpoint(storage, table, version)
 
 
 def make_checkpoint(storage: Storage, table: str, version: int) -> None:

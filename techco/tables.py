@@ -26,7 +26,7 @@ from urllib.parse import unquote
 from techco import checkpoints
 from techco.contract import PARTITION, TABLES, TableContract
 from techco.dialects import NO_DAY, dialect
-from techco.errors import CommitRefused, RowsOutsidePeriod, TableError, TechcoError
+from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
 from techco.period import Period
 from techco.storage import TABLES_FOLDER, RawFile, Storage
 
@@ -280,7 +280,7 @@ class Tables:
                     commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=mark),
                     post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
                 )
-                self._make_checkpoint(table.name, current.version() + 1)
+                checkpoints.after_commit(self.storage, table.name, current.version() + 1)
                 return
             except CommitFailedError:
                 time.sleep(random.uniform(0.5, 1.5) * min(0.05 * 2**attempt, 3))
@@ -288,14 +288,6 @@ class Tables:
             f"Other runs kept writing {table.name} in {self.storage.url}; this one gave up after {COMMIT_ATTEMPTS} "
             "attempts and changed nothing. Run it again when they have ended."
         )
-
-    def _make_checkpoint(self, name: str, version: int) -> None:
-        """Make the checkpoint of every tenth version; that it cannot be made only costs time later."""
-        from deltalake.exceptions import DeltaError
-
-        if (version + 1) % checkpoints.EVERY == 0:
-            with contextlib.suppress(TechcoError, DeltaError, OSError):
-                checkpoints.make_checkpoint(self.storage, name, version)
 
     def _open(self, name: str) -> DeltaTable:
         from deltalake import DeltaTable

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
 from azurite import Azurite
 from deltalake import DeltaTable
 
@@ -27,6 +28,7 @@ from techco.places import open_storage
 from techco.storage import Storage
 
 AUGUST = Period.parse("2023-08")
+KINDS = ("folder", "storage account")
 _FIRST, _LAST = date(2023, 7, 1), date(2023, 9, 15)
 
 Contents = dict[str, str]
@@ -135,6 +137,17 @@ def make_states(folder: Path, logs: int) -> tuple[Path, Path]:
         generate(folder / str(seed), spec)
         made.append(folder / str(seed))
     return made[0], made[1]
+
+
+def in_kind(request: pytest.FixtureRequest, folder: Path, states: tuple[Path, Path]) -> Changing:
+    """The shop in the kind of storage that a fixture is parametrized by, which this process may open."""
+    if request.param == "folder":
+        return in_folder(folder, states)
+    made = in_account(folder, states, request.getfixturevalue("storage_account"))
+    patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name, value in made.variables.items():
+        patch.setenv(name, value)
+    return made
 
 
 def in_folder(folder: Path, states: tuple[Path, Path]) -> Changing:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azurite import Azurite
-from storages import Changing, contents, figures, in_account, in_folder, make_states
+from storages import KINDS, Changing, contents, figures, in_folder, in_kind, make_states
 
 from techco.history import recorded_runs
 
@@ -18,18 +17,10 @@ SAME = "2023-08"
 OTHERS = ("2023-07", "2023-08-01..2023-08-15", "2023-07-20..2023-08-10", "2023-W31")
 
 
-@pytest.fixture(params=["folder", "storage account"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Changing:
+@pytest.fixture(params=KINDS)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Changing:
     """A shop in every kind of storage in turn, of which nothing has been ingested yet."""
-    states = make_states(tmp_path / "states", logs=900)
-    if request.param == "folder":
-        made = in_folder(tmp_path, states)
-    else:
-        account: Azurite = request.getfixturevalue("storage_account")
-        made = in_account(tmp_path, states, account)
-    for name, value in made.variables.items():
-        monkeypatch.setenv(name, value)
-    return made
+    return in_kind(request, tmp_path, make_states(tmp_path / "states", logs=900))
 
 
 def test_runs_at_once_are_as_exact_as_alone(shop: Changing, tmp_path: Path) -> None:

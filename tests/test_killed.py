@@ -11,8 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from azurite import Azurite
-from storages import Changing, contents, figures, in_account, in_folder, make_states
+from storages import KINDS, Changing, contents, figures, in_kind, make_states
 
 from techco.contract import TABLES
 from techco.history import recorded_runs
@@ -29,18 +28,10 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_states(tmp_path_factory.mktemp("states"), logs=900)
 
 
-@pytest.fixture(params=["folder", "storage account"])
-def shop(
-    request: pytest.FixtureRequest, tmp_path: Path, states: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> Changing:
+@pytest.fixture(params=KINDS)
+def shop(request: pytest.FixtureRequest, tmp_path: Path, states: tuple[Path, Path]) -> Changing:
     """A shop in every kind of storage in turn."""
-    if request.param == "folder":
-        made = in_folder(tmp_path, states)
-    else:
-        account: Azurite = request.getfixturevalue("storage_account")
-        made = in_account(tmp_path, states, account)
-    for name, value in made.variables.items():
-        monkeypatch.setenv(name, value)
+    made = in_kind(request, tmp_path, states)
     made.settle()
     return made
 
