@@ -173,7 +173,7 @@ def judge_products(records: DataFrame) -> DataFrame:
     return typed.select("product_id", "product_name", "category", "price", "raw", _first_reason(tests).alias("reason"))
 
 
-def mark_duplicates(good: DataFrame, key: str, others: list[str], conflict: str) -> DataFrame:
+def mark_duplicates(good: DataFrame, key: Sequence[str], others: Sequence[str], conflict: str) -> DataFrame:
     """Find, among good rows, those that repeat another.
 
     Parameters
@@ -181,7 +181,7 @@ def mark_duplicates(good: DataFrame, key: str, others: list[str], conflict: str)
     good
         Typed rows with `raw`, and `reason` null.
     key
-        The column that must be unique.
+        The columns that must be unique together.
     others
         The other columns of the record. Of different rows with one key that which sorts first by them stays, nulls
         first.
@@ -193,8 +193,8 @@ def mark_duplicates(good: DataFrame, key: str, others: list[str], conflict: str)
         rows that agree in every column.
     """
     order = [F.col(name).asc_nulls_first() for name in others]
-    rows = Window.partitionBy(key, *others).orderBy("raw")
-    records = Window.partitionBy(key).orderBy(*order)
+    rows = Window.partitionBy(*key, *others).orderBy("raw")
+    records = Window.partitionBy(*key).orderBy(*order)
     return (
         good.withColumn("_copy", F.row_number().over(rows))
         .withColumn("_rank", F.dense_rank().over(records))

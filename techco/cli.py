@@ -1,4 +1,4 @@
-"""The command line: results on stdout, progress and errors on stderr, exit codes 0, 1, 2, and 128 + a signal."""
+"""The command line: results on stdout, progress and errors on stderr, exit codes 0 to 3, and 128 + a signal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from techco.options import (
     Account,
     AsOf,
     ContainerName,
+    Each,
     Endpoint,
     Engine,
+    Jobs,
     Json,
     KeyVault,
     Out,
@@ -47,6 +49,7 @@ from techco.terminal import (
     print_error,
     print_failure,
     print_json,
+    print_note,
     print_period,
     print_summary,
     survive_any_text,
@@ -102,12 +105,14 @@ def _techco(
         "techco run\n\n"
         "techco run --storage ./shop --period 2023-08\n\n"
         "techco run --storage ./shop --period last-month --as-of 2023-09-01\n\n"
+        "techco run --storage ./shop --period 2023 --each month --jobs 4\n\n"
         "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
         "techco run --storage abfss://data@myshop.dfs.core.windows.net/prefix --period 2023-08\n\n"
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
         "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP."
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some periods of --each failed, 130 interrupted, 143 and 129 "
+        "ended by SIGTERM and SIGHUP."
     )
 )
 @exit_codes()
@@ -117,6 +122,8 @@ def run(
     end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")] = None,
     period: PeriodText = None,
     as_of: AsOf = None,
+    each: Each = None,
+    jobs: Jobs = None,
     engine: Engine = None,
     steps: Annotated[
         str, typer.Option(metavar="STEPS", help="Which steps, with commas between.")
@@ -158,9 +165,37 @@ def run(
     request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
     all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
     request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, resumes=resumes)
+    if jobs is not None and each is None:
+        raise ParameterError("--jobs is given without --each. Say what the period is to be cut into: --each day.")
     if progress and is_relative(period or ""):
         print_period(request.period)
-    _carry_out(request, json, progress)
+    if each is None:
+        _carry_out(request, json, progress)
+    else:
+        _carry_out_each(request, each, jobs, json, progress)
+
+
+def _carry_out_each(request: RunRequest, each: str, jobs: int | None, json: bool, progress: bool) -> None:
+    """Run each part of the period, and say how it went."""
+    from techco.backfill import backfill
+    from techco.period_table import print_result, watched_on
+
+    with watched_on(console(stderr=True), wanted=progress) as watcher:
+        made = backfill(request, each, jobs, watcher)
+    if json:
+        print_json(made.to_json())
+    else:
+        print_result(made, console())
+    for part in made.failed:
+        print_error(f"{part.period}: {part.error}")
+    if made.failed or made.interrupted:
+        print_note("The same command again does only what is missing or failed.")
+    if made.interrupted:
+        print_error(interrupts.MESSAGE)
+        interrupts.told()
+        raise typer.Exit(interrupts.exit_code())
+    if made.failed:
+        raise typer.Exit(3)
 
 
 def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from functools import reduce
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from techco import clean
-from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS
-from techco.dialects import dialect
+from techco.contract import WEB_LOGS
+from techco.days import days_of, rows_of_each
 from techco.display import Column, Figures, Table, Value
-from techco.errors import RawFileError, TableError
-from techco.known import Known, found_in, numbered, without
+from techco.errors import TableError
+from techco.judging import Counts, Judged, judge_customers, judge_logs, judge_products, refused_rows
 from techco.privacy import Pii, mask_record
-from techco.rawcsv import read_csv
-from techco.rawlogs import LogReader
-from techco.reasons import CustomerReason, LogReason, ProductReason
 from techco.receipts import Receipt, fingerprint, made_by
 from techco.shop import Shop
 from techco.storage import CUSTOMERS as CUSTOMER_FILE
@@ -29,46 +25,12 @@ from techco.storage import RawFile
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from techco.period import Period
     from techco.scratch import Scratch
 
 _BY_DAY = ("web_logs", "quarantine")
 _EXAMPLES = 3
 _EXAMPLE_CHARS = 200
-
-
-@dataclass
-class Counts:
-    """What became of the records of one source; `read` is counted apart from the parts it must be the sum of."""
-
-    source: str
-    read: int
-    accepted: int = 0
-    duplicates: int = 0
-    outside_period: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def quarantined(self) -> int:
-        """Records refused, for whatever reason."""
-        return sum(self.reasons.values())
-
-    @property
-    def add_up(self) -> bool:
-        """Whether every record read is accounted for."""
-        return self.read == self.accepted + self.duplicates + self.quarantined + self.outside_period
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The records of one source, put aside: `accepted` and `refused` rows, the latter with `raw` and `reason`.
-
-    `passed_over` counts the files that were not read, as they are known to have nothing of the period.
-    """
-
-    counts: Counts
-    accepted: DataFrame
-    refused: DataFrame
-    passed_over: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,39 +56,66 @@ def ingest(shop: Shop) -> Ingested:
     RawFileError
         When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column.
     """
-    storage = shop.storage
-    storage.check_writable()
-    customer_file, product_file = storage.raw_file(CUSTOMER_FILE), storage.raw_file(PRODUCT_FILE)
-    log_files = storage.log_files(shop.period)
-    files = [*log_files, customer_file, product_file]
+    files = _files(shop)
     if not shop.refresh and (unchanged := _unchanged(shop, files)):
         return unchanged
     with shop.scratch() as scratch:
-        logs = _judge_logs(shop, log_files, scratch)
-        customers = _judge_snapshot(
-            "customers",
-            clean.judge_customers(read_csv(storage, customer_file, CUSTOMERS.schema.names, scratch)),
-            CustomerReason.CONFLICT,
-            scratch,
-        )
-        products = _judge_snapshot(
-            "products",
-            clean.judge_products(read_csv(storage, product_file, PRODUCTS.schema.names, scratch)),
-            ProductReason.CONFLICT,
-            scratch,
-        )
-        sources = [logs, customers, products]
-        counts = [source.counts for source in sources]
-        refused = scratch.put(_refused(sources, shop.run_id))
-        _write(shop, files, sources, refused)
+        sources = _judge(shop, files, scratch)
+        refused = scratch.put(refused_rows(sources, shop.run_id))
+        _write(shop, files, sources, refused, [shop.period])
         shop.make_views()
-        origin = {**made_by(shop.run_id, reused=False), "files_passed_over": logs.passed_over}
-        return _ingested(files, counts, refused, shop.pii, origin)
+        origin = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].passed_over}
+        return _ingested(files, [source.counts for source in sources], refused, shop.pii, origin)
+
+
+def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
+    """Read the raw files once, and replace several periods in the tables, each as its own `ingest` would.
+
+    An `ingest` of each finds that there is nothing left to do. Where files lie in folders by day nothing is done here,
+    and False returned: each period reads its own files alone.
+
+    Parameters
+    ----------
+    shop
+        Opened for a period that has all of them.
+    periods
+        They do not overlap. Days between them stay as they are.
+
+    Raises
+    ------
+    RawFileError
+        As `ingest`.
+    """
+    files = _files(shop)
+    if any(file.day for file in files):
+        return False
+    with shop.scratch() as scratch:
+        sources = _judge(shop, files, scratch, periods)
+        _write(shop, files, sources, scratch.put(refused_rows(sources, shop.run_id)), periods)
+    return True
+
+
+def _files(shop: Shop) -> list[RawFile]:
+    """All raw files of the period; the last two are those of customers and products."""
+    storage = shop.storage
+    storage.check_writable()
+    customers, products = storage.raw_file(CUSTOMER_FILE), storage.raw_file(PRODUCT_FILE)
+    return [*storage.log_files(shop.period), customers, products]
+
+
+def _judge(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period] = ()) -> list[Judged]:
+    """The judged records of web logs, customers and products."""
+    *log_files, customers, products = files
+    return [
+        judge_logs(shop, log_files, scratch, periods),
+        judge_customers(shop, customers, scratch),
+        judge_products(shop, products, scratch),
+    ]
 
 
 def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     """What an earlier ingest of the period has read, if it was of the same files and the tables are as it left them."""
-    notes = _receipt(shop, files).check(shop.storage, {name: shop.data_files(name) for name in _BY_DAY})
+    notes = _receipt(shop, shop.period, files).check(shop.storage, {name: shop.data_files(name) for name in _BY_DAY})
     if notes is None:
         return None
     for name, file in (("customers", files[-2]), ("products", files[-1])):
@@ -142,13 +131,15 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     of_period = day.isNull() | day.between(F.lit(shop.period.first), F.lit(shop.period.last))
     refused = shop.tables.read("quarantine").where(of_period)
     with suppress(TableError, PySparkException):  # data files may have been deleted by hand
-        _check_sums(shop, counts, refused)
+        _check_sums(shop, counts, refused, [shop.period], counts[:1])
         shop.make_views()
         return _ingested(files, counts, refused, shop.pii, made_by(notes["run_id"], reused=True))
     return None
 
 
-def _write(shop: Shop, files: list[RawFile], sources: list[Judged], refused: DataFrame) -> None:
+def _write(
+    shop: Shop, files: list[RawFile], sources: list[Judged], refused: DataFrame, periods: Sequence[Period]
+) -> None:
     """Replace the tables, count again, and leave receipts, by which a later ingest sees that nothing is to be done."""
     logs, customers, products = sources
     now = shop.storage.check_unchanged(files)
@@ -156,14 +147,18 @@ def _write(shop: Shop, files: list[RawFile], sources: list[Judged], refused: Dat
     files = [old if old.mark == new.mark else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
     _replace_snapshot(shop, "customers", files[-2], customers.accepted)
     _replace_snapshot(shop, "products", files[-1], products.accepted)
-    accepted = shop.tables.replace_period("web_logs", logs.accepted, shop.period, shop.run_id)
-    kept = shop.tables.replace_period("quarantine", refused, shop.period, shop.run_id)
-    counts = [source.counts for source in sources]
-    _check_sums(shop, counts, refused)
+    days, rows = days_of(periods), logs.accepted.select(WEB_LOGS.schema.names)
+    accepted = shop.tables.replace_period("web_logs", rows, days, shop.run_id)
+    kept = shop.tables.replace_period("quarantine", refused, days, shop.run_id)
+    snapshots = [customers.counts, products.counts]
+    _check_sums(shop, [logs.counts, *snapshots], refused, periods, logs.of_each)
     undated = [file.path for file in kept if file.day is None]
-    dated = {"web_logs": [file.path for file in accepted], "quarantine": [f.path for f in kept if f.day is not None]}
-    notes = {"run_id": shop.run_id, "counts": [asdict(count) for count in counts], "undated": len(undated)}
-    _receipt(shop, files).write(shop.storage, dated, notes)
+    for period, counts in zip(periods, logs.of_each, strict=True):
+        files_by_table = zip(_BY_DAY, (accepted, kept), strict=True)
+        made = {name: [f.path for f in rows if f.day in period] for name, rows in files_by_table}
+        counted = [asdict(count) for count in (counts, *snapshots)]
+        notes = {"run_id": shop.run_id, "counts": counted, "undated": len(undated)}
+        _receipt(shop, period, files).write(shop.storage, made, notes)
     _undated(shop, files).write(shop.storage, {"quarantine": undated}, {})
 
 
@@ -175,119 +170,39 @@ def _replace_snapshot(shop: Shop, name: str, file: RawFile, frame: DataFrame) ->
         receipt.write(shop.storage, {name: [file.path for file in made]}, {})
 
 
-def _receipt(shop: Shop, files: list[RawFile]) -> Receipt:
-    return Receipt(f"ingest-{shop.period.first}_{shop.period.last}", fingerprint(files), shop.engine)
+def _receipt(shop: Shop, period: Period, files: list[RawFile]) -> Receipt:
+    return Receipt(f"ingest-{period.first}_{period.last}", fingerprint(files), shop.engine)
 
 
 def _undated(shop: Shop, files: list[RawFile]) -> Receipt:
     return Receipt("undated", fingerprint(files), shop.engine)
 
 
-def _judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch) -> Judged:
-    def judge(records: DataFrame) -> DataFrame:
-        judged = clean.judge_logs(records, shop.period, keep=["part", "files"])
-        return judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw")))
-
-    known = Known.load(shop.storage, shop.engine)
-    passed_over = [] if shop.refresh else known.outside(files, shop.period)
-    to_read = without(files, passed_over)
-    numbers = numbered(to_read)
-    judged = LogReader(shop.storage, scratch, numbers).read(to_read, judge)
-    known.save(files, found_in(judged, to_read, numbers))
-    unread = sum(one.records for one in passed_over)
-    counts = Counts("web_logs", judged.count() + unread, outside_period=unread)
-    for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
-        if is_outside:
-            counts.outside_period += count
-        elif reason is not None:
-            counts.reasons[reason] = count
-    if counts.read and counts.reasons.get(LogReason.NOT_JSON) == counts.read:
-        names = ", ".join(file.name for file in files[:3])
-        raise RawFileError(
-            f"Nothing in {names} is a JSON object. Expected one JSON array of objects, or one object per line."
-        )
-    good = judged.where(~F.col("is_outside")).drop("files")
-    logs = _without_duplicates(good, "log_id", WEB_LOGS.schema.names, LogReason.CONFLICT, counts, scratch)
-    return replace(logs, passed_over=len(files) - len(to_read))
-
-
-def _judge_snapshot(source: str, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:
-    judged = scratch.put(judged)
-    counts = Counts(source, judged.count())
-    for reason, count in judged.groupBy("reason").count().collect():
-        if reason is not None:
-            counts.reasons[reason] = count
-    names = [name for name in judged.columns if name not in ("raw", "reason")]
-    return _without_duplicates(judged, names[0], names, conflict, counts, scratch)
-
-
-def _without_duplicates(
-    judged: DataFrame, key: str, names: list[str], conflict: str, counts: Counts, scratch: Scratch
-) -> Judged:
-    """Apply the rule for duplicates to the good rows; only rows whose key repeats are compared."""
-    good = judged.where(F.col("reason").isNull())
-    refused = judged.where(F.col("reason").isNotNull())
-    repeated = _repeated(good, key, counts.read, scratch)
-    if repeated.isEmpty():
-        counts.accepted = good.count()
-        return Judged(counts, good.select(names), refused)
-    others = [name for name in names if name not in (key, "event_date")]
-    doubtful = good.join(repeated, key, "left_semi").select(good.columns)
-    marked = scratch.put(clean.mark_duplicates(doubtful, key, others, conflict))
-    unique = good.join(repeated, key, "left_anti").select(names)
-    kept = marked.where(~F.col("is_duplicate") & F.col("reason").isNull()).select(names)
-    losers = marked.where(~F.col("is_duplicate") & F.col("reason").isNotNull()).select(refused.columns)
-    counts.duplicates = marked.where("is_duplicate").count()
-    if lost := losers.count():
-        counts.reasons[conflict] = lost
-    counts.accepted = unique.count() + kept.count()
-    return Judged(counts, unique.unionByName(kept), refused.unionByName(losers))
-
-
-def _repeated(good: DataFrame, key: str, rows: int, scratch: Scratch) -> DataFrame:
-    """The keys of more than one row, found share by share where the engine may not group all at once."""
-    at_once = dialect(scratch.spark).keys_at_once
-    shares = max(1, -(-rows // at_once)) if at_once else 1
-    found = []
-    for share in range(shares):
-        part = good.where(F.pmod(F.col(key), F.lit(shares)) == share) if shares > 1 else good
-        found.append(scratch.put(part.groupBy(key).count().where("count > 1").select(key)))
-    return reduce(lambda a, b: a.unionByName(b), found)
-
-
-def _refused(sources: list[Judged], run_id: str) -> DataFrame:
-    """The rows of the table quarantine."""
-
-    def rows(source: Judged) -> DataFrame:
-        day = F.col("event_date") if "event_date" in source.refused.columns else F.lit(None).cast("date")
-        return source.refused.select(
-            day.alias("event_date"),
-            F.lit(source.counts.source).alias("source"),
-            "reason",
-            "raw",
-            F.lit(run_id).alias("run_id"),
-        )
-
-    return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.schema.names)
-
-
-def _check_sums(shop: Shop, counts: list[Counts], refused: DataFrame) -> None:
+def _check_sums(
+    shop: Shop, counts: list[Counts], refused: DataFrame, periods: Sequence[Period], of_each: Sequence[Counts]
+) -> None:
     """Count again, in what was put aside and in the tables: nothing may be lost or doubled on the way."""
-    for one in counts:
+    for one in (*counts, *of_each):
         if not one.add_up:
             raise TableError(f"The records of {one.source} do not add up: {one}. Please report this.")
     quarantined = sum(one.quarantined for one in counts)
     if (rows := refused.count()) != quarantined:
         raise TableError(f"{quarantined:,} records were refused, but {rows:,} kept for quarantine. Please report this.")
-    expected = {one.source: one.accepted for one in counts}
+    for one in counts[1:]:
+        _compare(one.source, shop.table(one.source).count(), one.accepted)
     # Rows without a day belong to no period: a run of another one may have replaced them at this moment.
-    expected["quarantine"] = refused.where("event_date IS NOT NULL").count()
-    for table, count in expected.items():
-        if (found := shop.table(table).count()) != count:
-            raise TableError(
-                f"The table {table} holds {found:,} records of the period, but {count:,} were written. "
-                "If another run wrote the same period at this moment, run again; else report this."
-            )
+    dated = rows_of_each(refused.where("event_date IS NOT NULL"), periods)
+    for name, expected in (("web_logs", [one.accepted for one in of_each]), ("quarantine", dated)):
+        for found, count in zip(rows_of_each(shop.table(name), periods), expected, strict=True):
+            _compare(name, found, count)
+
+
+def _compare(table: str, found: int, count: int) -> None:
+    if found != count:
+        raise TableError(
+            f"The table {table} holds {found:,} records of the period, but {count:,} were written. "
+            "If another run wrote the same period at this moment, run again; else report this."
+        )
 
 
 def _ingested(

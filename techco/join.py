@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,20 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from techco import ingest
-from techco.contract import FULL_DATA, PRODUCT_SALES
+from techco.contract import FULL_DATA, PARTITION, PRODUCT_SALES, TABLES
+from techco.days import count_per_day, days_of, rows_of_each
 from techco.display import Figures, Value
 from techco.errors import TableError
 from techco.receipts import Receipt, made_by
 from techco.shop import Shop
-from techco.tables import count_per_day
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from techco.period import Period
+    from techco.tables import DataFile
+
+_SOURCES = ("web_logs", "customers", "products")
 _MADE = ("full_data", "product_sales")
 
 
@@ -84,6 +89,41 @@ def join(shop: Shop) -> Figures:
     return _join(shop, receipt)
 
 
+def join_each(shop: Shop, periods: Sequence[Period]) -> None:
+    """Replace several periods in full_data and product_sales, each as its own `join` would, which finds nothing to do.
+
+    Parameters
+    ----------
+    shop
+        Opened for a period that has all of them.
+    periods
+        They do not overlap. Days between them stay as they are.
+
+    Raises
+    ------
+    TableError
+        As `join`.
+    """
+    days = days_of(periods)
+    of_periods = shop.spark.createDataFrame([(day,) for period in periods for day in period], f"{PARTITION} date")
+    receipts = _receipts(shop, periods)
+
+    def rows(name: str) -> DataFrame:
+        return shop.table(name).join(F.broadcast(of_periods), PARTITION, "left_semi")
+
+    joined = full_data(rows("web_logs"), shop.customers, shop.products)
+    logs_per_day = count_per_day(rows("web_logs"))
+    made = shop.tables.replace_period("full_data", joined, days, shop.run_id, logs_per_day)
+    sums = shop.tables.replace_period("product_sales", product_sales(rows("full_data")), days, shop.run_id)
+    logs = [sum(count for day, count in logs_per_day.items() if day in period) for period in periods]
+    for found, expected in zip(rows_of_each(rows("full_data"), periods), logs, strict=True):
+        _compare(found, expected)
+    unchanged = _receipts(shop, periods) == receipts  # else what was read is not what the receipts name
+    for period, receipt in zip(periods, receipts, strict=True):
+        if unchanged:
+            _note(shop, receipt, made, sums, period)
+
+
 def _join(shop: Shop, receipt: Receipt) -> Figures:
     logs = shop.web_logs
     logs_per_day = count_per_day(logs)
@@ -91,16 +131,33 @@ def _join(shop: Shop, receipt: Receipt) -> Figures:
     made = shop.tables.replace_period("full_data", joined, shop.period, shop.run_id, logs_per_day)
     sums = shop.tables.replace_period("product_sales", product_sales(shop.full_data), shop.period, shop.run_id)
     if _receipt(shop) == receipt:  # else what was read is not what the receipt names
-        files = zip(_MADE, (made, sums), strict=True)
-        paths = {name: [file.path for file in parts] for name, parts in files}
-        receipt.write(shop.storage, paths, {"run_id": shop.run_id})
+        _note(shop, receipt, made, sums, shop.period)
     shop.make_views()
     return _joined(shop, sum(logs_per_day.values()), made_by(shop.run_id, reused=False))
 
 
+def _note(
+    shop: Shop, receipt: Receipt, full: Sequence[DataFile], sums: Sequence[DataFile], period: Container[object]
+) -> None:
+    made = {name: [f.path for f in files if f.day in period] for name, files in zip(_MADE, (full, sums), strict=True)}
+    receipt.write(shop.storage, made, {"run_id": shop.run_id})
+
+
 def _receipt(shop: Shop) -> Receipt:
-    sources = {name: shop.data_files(name) for name in ("web_logs", "customers", "products")}
-    return Receipt(f"join-{shop.period.first}_{shop.period.last}", sources, shop.engine)
+    return _receipts(shop, [shop.period])[0]
+
+
+def _receipts(shop: Shop, periods: Sequence[Period]) -> list[Receipt]:
+    """Of each period what its join is made from."""
+    files = {name: shop.tables.data_files(name) for name in _SOURCES}
+
+    def of(period: Period) -> dict[str, list[str]]:
+        return {
+            name: sorted(path for path, day in found.items() if not TABLES[name].by_day or day in period)
+            for name, found in files.items()
+        }
+
+    return [Receipt(f"join-{one.first}_{one.last}", of(one), shop.engine) for one in periods]
 
 
 def prepare(shop: Shop) -> None:
@@ -113,11 +170,15 @@ def _joined(shop: Shop, expected: int, origin: dict[str, Value]) -> Figures:
     from decimal import Decimal
 
     row = shop.full_data.agg(F.count("*"), F.count_if(F.col("action") == "purchase"), F.sum("sales")).collect()[0]
-    if row[0] != expected:
-        raise TableError(
-            f"full_data holds {row[0]:,} logs of the period and web_logs {expected:,}. If another run wrote the same "
-            "period at this moment, run again; else report this."
-        )
+    _compare(row[0], expected)
     total = row[2] if row[2] is not None else Decimal("0.00")
     values = {"logs": row[0], "purchases": row[1], "total_sales": f"{total:f}"}
     return Figures("joined", {**values, **origin}, "Joined")
+
+
+def _compare(found: int, expected: int) -> None:
+    if found != expected:
+        raise TableError(
+            f"full_data holds {found:,} logs of the period and web_logs {expected:,}. If another run wrote the same "
+            "period at this moment, run again; else report this."
+        )

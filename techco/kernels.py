@@ -78,8 +78,8 @@ class Nursery:
 
     Parameters
     ----------
-    modules
-        What it imports while it waits, in this order.
+    notebooks
+        Those that its kernels will run: what these share is imported while it waits.
 
     Attributes
     ----------
@@ -88,7 +88,9 @@ class Nursery:
         read. They go with the nursery, also if this process is killed.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, notebooks: Iterable[Path]) -> None:
+        shared = [_IPYKERNEL, *(module for notebook in notebooks for module in shared_modules(notebook))]
+        modules = list(dict.fromkeys(shared))
         self._folders = [_folder()]
         if len(self._folders[0].name) > _SOCKET_DIR_LIMIT:
             self._folders.append(_folder("/tmp"))
@@ -96,7 +98,7 @@ class Nursery:
         self._connection, other = Pipe()
         code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
         code += "from techco.nursery import main; "
-        code += f"main({other.fileno()}, {list(modules)!r}, {[folder.name for folder in self._folders]!r})"
+        code += f"main({other.fileno()}, {modules!r}, {[folder.name for folder in self._folders]!r})"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with other:
             self._process = subprocess.Popen(
@@ -133,9 +135,27 @@ class Nursery:
         """
         request = {"modules": modules, "arguments": arguments, "environment": dict(environment)}
         request |= {"log": str(log), "directory": str(Path.cwd()), "path": str(path.absolute())}
+        return Process(self._ask(request), self._process)
+
+    def clear(self) -> None:
+        """Kill all kernels, with all that they have started and left.
+
+        Raises
+        ------
+        RuntimeError
+            As `fork`.
+        """
+        self._ask({})
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether kernels can be forked from it."""
+        return self._process.poll() is None
+
+    def _ask(self, request: Mapping[str, object]) -> int:
         try:
             self._connection.send_bytes(json.dumps(request).encode())
-            return Process(json.loads(self._connection.recv_bytes()), self._process)
+            return int(json.loads(self._connection.recv_bytes()))
         except (OSError, EOFError) as error:
             self._log.seek(0)
             words = self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip()
@@ -239,13 +259,20 @@ class Kernels:
         In the order of their turns.
     variables, libraries
         As for each `Kernel`.
+    nursery
+        What they are forked from, which lives on; None makes one that ends with them.
     """
 
     def __init__(
-        self, notebooks: Iterable[Path], variables: Mapping[str, str] | None = None, libraries: Sequence[str] = ()
+        self,
+        notebooks: Iterable[Path],
+        variables: Mapping[str, str] | None = None,
+        libraries: Sequence[str] = (),
+        nursery: Nursery | None = None,
     ) -> None:
         self._notebooks, self._variables, self._libraries = deque(notebooks), variables, libraries
         self._stack = ExitStack()
+        self._given = nursery
         self._nursery: Nursery
         self._ready: Kernel | None = None
 
@@ -264,10 +291,10 @@ class Kernels:
             self._stack.callback(self._ready.stop)
 
     def __enter__(self) -> Self:
-        modules = [_IPYKERNEL, *(module for notebook in self._notebooks for module in shared_modules(notebook))]
         with interrupts.held_back():
-            self._nursery = Nursery(list(dict.fromkeys(modules)))
-            self._stack.callback(self._nursery.stop)
+            self._nursery = self._given or Nursery(self._notebooks)
+            end = self._nursery.clear if self._given else self._nursery.stop
+            self._stack.callback(end)
             self._stack.enter_context(interrupts.at_once(self._nursery.stop))
         return self
 

@@ -36,7 +36,7 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
         File descriptor of a connection. Each request is a JSON object: `modules`, which the kernel needs and are
         imported before it is forked; `arguments` of ipykernel; `environment`; `log`, the file for what the process
         writes; `directory`, which it runs in; `path`, where it may import from if a module is nowhere else. The answer
-        is the process id, in JSON.
+        is the process id, in JSON. After an empty request nothing is left of all kernels so far, and the answer is 0.
     modules
         What to import while nothing is asked, in this order.
     folders
@@ -67,6 +67,11 @@ def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> N
             _import(waiting.popleft())
             continue
         request = json.loads(connection.recv_bytes())
+        if not request:
+            offspring.kill_all(kernels)
+            kernels.clear()
+            connection.send_bytes(b"0")
+            continue
         for module in request["modules"]:
             _import(module)
         connection.send_bytes(json.dumps(_fork(request, connection, kernels)).encode())

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _DIES_WITHIN_S = 5.0
 _LOOKS_EVERY_S = 0.002
@@ -23,6 +24,17 @@ def adopt() -> None:
     """Become the parent of all processes below this one whose own parent has ended; Linux alone can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Have SIGTERM come to this process when the one that has started it ends; Linux alone can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def kill_all(known: Iterable[int] = ()) -> None:
+    """Kill what is below this process, which must have adopted it; `known` as for `end`."""
+    _signal_until(time.monotonic() + _DIES_WITHIN_S, list(known), signal.SIGKILL)
 
 
 def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0) -> NoReturn:
@@ -41,7 +53,7 @@ def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0) -
     known = list(known)
     if grace_s:
         _signal_until(time.monotonic() + grace_s, known, signal.SIGTERM)
-    _signal_until(time.monotonic() + _DIES_WITHIN_S, known, signal.SIGKILL)
+    kill_all(known)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)

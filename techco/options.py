@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from techco.errors import ParameterError
-from techco.period import WORDS, Period, is_relative, parse_day
+from techco.period import WORDS, Period, Unit, is_relative, parse_day
 from techco.storage import SAMPLE
 
 if TYPE_CHECKING:
@@ -40,6 +40,26 @@ PeriodText = Annotated[
 ]
 AsOf = Annotated[
     str | None, typer.Option(metavar="DAY", help="The day that yesterday, last-week and so on are counted from.")
+]
+_EACH = "Many periods"
+Each = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        help="A run for each day, week, month, quarter or year of the period, as far as it has not been completed yet.",
+        rich_help_panel=_EACH,
+        autocompletion=lambda incomplete: [unit for unit in get_args(Unit) if unit.startswith(incomplete)],
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="How many runs at once at most; never more than cores, and gigabytes of memory, are free.",
+        show_default="as many as that",
+        rich_help_panel=_EACH,
+    ),
 ]
 _AZURE = "Azure storage account"
 Account = Annotated[

@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal, get_args
 
 from techco.errors import ParameterError
+
+Unit = Literal["day", "week", "month", "quarter", "year"]
 
 WORDS = ("yesterday", "last-week", "last-month", "last-quarter")
 """Periods that are counted from today: the whole day, ISO week, month or quarter before it."""
@@ -63,6 +66,29 @@ class Period:
     def days(self) -> int:
         """Number of days, at least 1."""
         return (self.last - self.first).days + 1
+
+    def each(self, unit: str) -> list[Period]:
+        """Cut it into the calendar's units; the first and the last end where this period does.
+
+        Parameters
+        ----------
+        unit
+            `day`, `week` (ISO, from Monday), `month`, `quarter` or `year`.
+
+        Raises
+        ------
+        ParameterError
+            When the unit is another.
+        """
+        if unit not in get_args(Unit):
+            raise ParameterError(f"--each is {unit!r}. Allowed: {', '.join(get_args(Unit))}.")
+        found: list[Period] = []
+        for day in self:
+            if found and _start(day, unit) <= found[-1].first:
+                found[-1] = Period(found[-1].first, day)
+            else:
+                found.append(Period(day, day))
+        return found
 
     def before(self) -> Period | None:
         """The period of the same length that ends the day before this one; None before the calendar's first day."""
@@ -126,6 +152,14 @@ def _span(text: str, today: date) -> tuple[date, date]:
         if isinstance(error, ParameterError):
             raise
         raise ParameterError(f"period is {text!r}, which does not exist in the calendar. Allowed: {ALLOWED}.") from None
+
+
+def _start(day: date, unit: str) -> date:
+    """The first day of the calendar's unit that a day is in."""
+    if unit == "week":
+        return date.fromordinal(max(day.toordinal() - day.weekday(), 1))
+    month = {"month": day.month, "quarter": (day.month - 1) // 3 * 3 + 1, "year": 1}.get(unit)
+    return day if month is None else date(day.year, month, 1)
 
 
 def _before(word: str, today: date) -> tuple[date, date]:

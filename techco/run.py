@@ -16,7 +16,7 @@ from techco.engine_name import parse_engine
 from techco.errors import ParameterError, StepFailed, TechcoError
 from techco.history import RECORD, RUNS, find_run
 from techco.java import check_java
-from techco.kernels import Kernels
+from techco.kernels import Kernels, Nursery
 from techco.liveness import held
 from techco.places import open_storage
 from techco.progress import Progress, Silent
@@ -44,11 +44,11 @@ class NotPublished(TechcoError):
         self.record = record
 
 
-def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
+def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery | None = None) -> RunRecord:
     """Execute the steps in order and make the report; the first failure ends the run, and is in the report.
 
     Everything the user gave is checked before a folder is made or a kernel starts. `run.json` is saved whenever
-    a status changes.
+    a status changes. A `nursery` serves several runs, one after the other.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunRecord:
             stack.enter_context(held(run_dir))
             record.run_id = run_dir.name
             record.save(run_dir / RECORD)
-        _run(request, storage, engine, record, run_dir, started, progress or Silent())
+        _run(request, storage, engine, record, run_dir, started, progress or Silent(), nursery)
     if request.publish:
         _publish(request, record, run_dir)
     return record
@@ -90,11 +90,12 @@ def _run(
     run_dir: Path,
     started: float,
     progress: Progress,
+    nursery: Nursery | None,
 ) -> None:
     """Execute the steps in a folder of their own; whatever happens, there are a record and a report."""
     with interrupts.at_once(lambda: _end(record, run_dir, started, KeyboardInterrupt())):
         try:
-            _execute_steps(request, storage, engine, record, run_dir, progress)
+            _execute_steps(request, storage, engine, record, run_dir, progress, nursery)
             record.seconds = _since(started)
             if record.error:  # a completed one is saved when there is a report, and this may not be had
                 record.save(run_dir / RECORD)
@@ -207,11 +208,12 @@ def _execute_steps(
     record: RunRecord,
     run_dir: Path,
     progress: Progress,
+    nursery: Nursery | None,
 ) -> None:
     steps = [step for step in record.steps if step.status != "completed"]
     templates = [request.template(step.name) for step in steps]
     environment = {**variables(request.access, request.pii, request.refresh), **engine}
-    with Kernels(templates, environment, storage.libraries) as kernels:
+    with Kernels(templates, environment, storage.libraries, nursery) as kernels:
         for step in steps:
             step.status = "running"
             record.save(run_dir / RECORD)

@@ -15,16 +15,16 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from techco import checkpoints
 from techco.contract import PARTITION, TABLES, TableContract
+from techco.days import between, chunks, count_per_day
 from techco.dialects import NO_DAY, dialect
 from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
 from techco.period import Period
@@ -89,7 +89,7 @@ class Tables:
             ) from None
         files = [path for path, day, _ in _active(current) if period is None or (day is not None and day in period)]
         frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), files)
-        return frame if period is None else frame.where(_between(period.first, period.last))
+        return frame if period is None else frame.where(between(period.first, period.last))
 
     def data_files(self, name: str) -> dict[str, date | None]:
         """The data files that a table consists of now, and the day of each; none if the table is not there."""
@@ -116,11 +116,11 @@ class Tables:
         self,
         name: str,
         frame: DataFrame,
-        period: Period,
+        period: Container[object],
         run_id: str,
         rows_per_day: Mapping[date | None, int] | None = None,
     ) -> list[DataFile]:
-        """Replace the days of a period, and nothing else, in one commit; returns the files that hold the rows.
+        """Replace the days of a period, or some days, and nothing else, in one commit; returns the files with the rows.
 
         Parameters
         ----------
@@ -145,9 +145,9 @@ class Tables:
         _check_columns(frame.schema, table)
         if rows_per_day is None:
             rows_per_day = count_per_day(frame)
-        chunks = list(_chunks(rows_per_day, dialect(self.spark).rows_per_chunk))
+        parts = list(chunks(rows_per_day, dialect(self.spark).rows_per_chunk))
         return self._replace(
-            table, frame, run_id, chunks, lambda day: day in period if day is not None else table.undated
+            table, frame, run_id, parts, lambda day: day in period if day is not None else table.undated
         )
 
     def _replace(
@@ -297,36 +297,6 @@ class Tables:
 
     def _location(self, name: str) -> str:
         return self.storage.engine_path(f"{TABLES_FOLDER}/{name}")
-
-
-def count_per_day(frame: DataFrame) -> dict[date | None, int]:
-    """Count the rows of each `event_date`; rows without a day count under None."""
-    return {row[0]: row[1] for row in frame.groupBy(PARTITION).count().collect()}
-
-
-def _chunks(rows_per_day: Mapping[date | None, int], limit: int | None) -> Iterator[str | None]:
-    """Conditions that cut a frame into runs of whole days of about `limit` rows; None for the whole frame.
-
-    The first and the last chunk are open to their side, so that no row slips through between them unseen.
-    """
-    days = sorted(day for day in rows_per_day if day is not None)
-    starts, rows = [], 0
-    for day in days:
-        if limit and rows and rows + rows_per_day[day] > limit:
-            starts.append(day)
-            rows = 0
-        rows += rows_per_day[day]
-    if not starts:
-        yield None
-        return
-    yield f"{PARTITION} IS NULL OR {PARTITION} < DATE'{starts[0]}'"
-    for start, end in pairwise(starts):
-        yield f"{PARTITION} >= DATE'{start}' AND {PARTITION} < DATE'{end}'"
-    yield f"{PARTITION} >= DATE'{starts[-1]}'"
-
-
-def _between(first: date, last: date) -> str:
-    return f"{PARTITION} >= DATE'{first}' AND {PARTITION} <= DATE'{last}'"
 
 
 def _check_columns(found: StructType, table: TableContract) -> None:

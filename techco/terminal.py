@@ -51,6 +51,11 @@ def print_error(text: str) -> None:
     screen.print(scrub(text), markup=False, highlight=False, soft_wrap=True)
 
 
+def print_note(text: str) -> None:
+    """Print on stderr what a user may want to know."""
+    console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_period(period: Period) -> None:
     """Print on stderr which days a period means that was counted from today."""
     console(stderr=True).print(f"Period {period.first} to {period.last}", highlight=False)

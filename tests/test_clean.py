@@ -176,7 +176,7 @@ def duplicates(spark: SparkSession, *rows: tuple[int, str | None, int | None]) -
     frame = spark.createDataFrame(
         [(*row, f"raw{n}", None) for n, row in enumerate(rows)], "id LONG, a STRING, b INT, raw STRING, reason STRING"
     )
-    marked = clean.mark_duplicates(frame, "id", ["a", "b"], "conflict")
+    marked = clean.mark_duplicates(frame, ["id"], ["a", "b"], "conflict")
     return [tuple(row) for row in marked.orderBy("raw").select("id", "a", "b", "is_duplicate", "reason").collect()]
 
 

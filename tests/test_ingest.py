@@ -253,7 +253,7 @@ def test_sums_that_do_not_agree_are_an_error(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, lost: str, words: str
 ) -> None:
     write_shop(shop.storage, [log(1), log(2), log(3, action="?", quantity=0)])
-    real = ingest_module._judge_logs
+    real = ingest_module.judge_logs
 
     def lose_one(*args: Any) -> ingest_module.Judged:
         judged = real(*args)
@@ -264,7 +264,7 @@ def test_sums_that_do_not_agree_are_an_error(
         judged.counts.read += 1
         return judged
 
-    monkeypatch.setattr(ingest_module, "_judge_logs", lose_one)
+    monkeypatch.setattr(ingest_module, "judge_logs", lose_one)
     with pytest.raises(TableError, match=words):
         ingest(shop)
 
