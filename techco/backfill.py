@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from techco.catalogue import REPORTS
 from techco.engine import ready_engine
 from techco.errors import ParameterError
 from techco.history import recorded_runs
@@ -90,6 +91,8 @@ class Backfill:
     ----------
     storage
         The shop, without credentials.
+    reports
+        Absolute path of the page that lists all reports, None if there is none.
     seconds
         Wall-clock time of all.
     interrupted
@@ -100,6 +103,7 @@ class Backfill:
     engine: str
     each: str
     parts: list[Part]
+    reports: str | None = None
     seconds: float = 0.0
     interrupted: bool = False
 
@@ -122,9 +126,15 @@ class Backfill:
             known = {key: value for key, value in asdict(part).items() if key not in hidden}
             days = {"start_date": str(part.period.first), "end_date": str(part.period.last)}
             periods.append({**days, **known, "error": part.error or None, "earlier": part.is_earlier})
-        found = {"storage": self.storage, "engine": self.engine, "each": self.each, "seconds": self.seconds}
+        found: dict[str, Any] = {
+            "storage": self.storage,
+            "engine": self.engine,
+            "each": self.each,
+            "seconds": self.seconds,
+        }
         total = None if self.total_sales is None else str(self.total_sales)
-        return json.dumps({**found, "total_sales": total, "periods": periods}, indent=2, ensure_ascii=False)
+        found |= {"total_sales": total, "reports": self.reports, "periods": periods}
+        return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def backfill(request: RunRequest, each: str, jobs: int | None, watcher: Watcher) -> Backfill:
@@ -160,6 +170,8 @@ def backfill(request: RunRequest, each: str, jobs: int | None, watcher: Watcher)
     watcher.begins(parts, number)
     if left:
         made.interrupted = not _carry_out(request, storage, left, number, watcher)
+    page = (request.out / REPORTS / "index.html").absolute()
+    made.reports = str(page) if page.is_file() else None
     made.seconds = round(time.monotonic() - began, 3)
     return made
 

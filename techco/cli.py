@@ -187,7 +187,7 @@ def _carry_out_each(request: RunRequest, each: str, jobs: int | None, json: bool
     else:
         print_result(made, console())
     for part in made.failed:
-        print_error(f"{part.period}: {part.error}")
+        print_error(f"{part.period}: {part.error}" + (f" Report: {part.report}" if part.report else ""))
     if made.failed or made.interrupted:
         print_note("The same command again does only what is missing or failed.")
     if made.interrupted:

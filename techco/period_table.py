@@ -119,12 +119,9 @@ def print_result(made: Backfill, screen: Console) -> None:
     told += f" ({earlier:,} by earlier runs)" if earlier else ""
     sales = made.total_sales
     total = f" Total sales {format_value(str(sales), 'money')}." if sales is not None else ""
-    screen.print(
-        f"{plural(len(made.parts), 'period')} in {made.seconds:.1f} s: {told}.{total}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    lines = [f"{plural(len(made.parts), 'period')} in {made.seconds:.1f} s: {told}.{total}"]
+    lines += [f"Reports: {made.reports}"] if made.reports else []
+    screen.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(parts: Sequence[Part]) -> Table:
