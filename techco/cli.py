@@ -41,6 +41,14 @@ from techco.options import (
     chosen_pii,
     chosen_storage,
 )
+from techco.papermill_options import (
+    Parameters,
+    ParametersFile,
+    ParametersYaml,
+    RunCommand,
+    chosen_parameters,
+    take_standard,
+)
 from techco.period import Period, is_relative
 from techco.scrub import without_credentials
 from techco.storage import SAMPLE
@@ -100,6 +108,7 @@ def _techco(
 
 
 @app.command(
+    cls=RunCommand,
     epilog=(
         "[bold]Examples[/bold]\n\n"
         "techco run\n\n"
@@ -109,11 +118,12 @@ def _techco(
         "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
         "techco run --storage abfss://data@myshop.dfs.core.windows.net/prefix --period 2023-08\n\n"
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
+        "As with papermill: techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
         "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some periods of --each failed, 130 interrupted, 143 and 129 "
         "ended by SIGTERM and SIGHUP."
-    )
+    ),
 )
 @exit_codes()
 def run(
@@ -142,6 +152,9 @@ def run(
     secret: Secret = None,
     endpoint: Endpoint = None,
     spark_conf: SparkConf = None,
+    parameters: Parameters = None,
+    parameters_yaml: ParametersYaml = None,
+    parameters_file: ParametersFile = None,
     resumes: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the notebooks for a storage and a period, and make the report.
@@ -152,19 +165,24 @@ def run(
     from techco.spark_conf import parse_pairs
 
     settings = load_settings()
+    given = chosen_parameters(parameters_file, parameters_yaml, parameters)
+    chosen = take_standard(
+        given, storage=storage, start_date=start, end_date=end, engine=engine,
+        account=account, container=container, prefix=prefix, period=period,
+    )  # fmt: skip
     request = _request(
         settings,
-        chosen_storage(settings, storage, account, container, prefix),
-        chosen_period(period, start, end, as_of),
+        chosen_storage(settings, chosen["storage"], account, container, prefix),
+        chosen_period(period, chosen["start_date"], chosen["end_date"], as_of),
         chosen_access(settings, key_vault, secret, endpoint),
-        engine,
+        chosen["engine"],
         steps,
         out,
     )
     anew, shown = refresh or settings.refresh, parse_pairs(spark_conf or ())
     request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
     all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
-    request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, resumes=resumes)
+    request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, parameters=given, resumes=resumes)
     if jobs is not None and each is None:
         raise ParameterError("--jobs is given without --each. Say what the period is to be cut into: --each day.")
     if progress and is_relative(period or ""):

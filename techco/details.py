@@ -68,6 +68,7 @@ def _facts(record: RunRecord, run_dir: Path) -> list[tuple[str, str]]:
         ("Period", f"{record.start_date} to {record.end_date}"),
         ("Storage", record.storage),
         ("Engine", record.engine),
+        ("Parameters", ", ".join(f"{name} {value}" for name, value in record.provenance.get("parameters", {}).items())),
         ("Started", moment(record.started, zone=True)),
         ("Duration", "" if record.seconds is None else duration(record.seconds)),
         ("Records", accounted(metrics["records"]) if metrics.get("records") else ""),

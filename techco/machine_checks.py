@@ -21,11 +21,9 @@ from techco.engine_name import parse_engine
 from techco.errors import EngineError, ParameterError, TechcoError
 from techco.history import RUNS
 from techco.java import check_java
+from techco.parameters import STANDARD
 from techco.record import STEPS
 from techco.wording import duration
-
-PARAMETERS = ("storage", "start_date", "end_date", "engine", "run_id")
-"""What a template must declare."""
 
 _SHOWN_PACKAGES = ("pyspark", "pysail", "papermill", "deltalake")
 _FIRST_USER = 1000
@@ -83,7 +81,7 @@ def templates(folder: Path | None) -> str:
     """Where the notebooks are, which must declare the parameters of a run."""
     folder = folder or notebooks.templates_dir()
     for step in STEPS:
-        notebooks.check_parameters(folder / f"{step}.ipynb", dict.fromkeys(PARAMETERS, ""))
+        notebooks.check_parameters(folder / f"{step}.ipynb", dict.fromkeys(STANDARD, ""))
     return f"{', '.join(STEPS)} in {folder.absolute()}"
 
 

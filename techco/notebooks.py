@@ -6,6 +6,7 @@ import ast
 import functools
 import json
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ MAY_FAIL = "raises-exception"
 """Jupyter's tag of a cell that may fail, after which the notebook goes on."""
 _OF_PAPERMILL = "papermill-error-cell-tag"
 _MESSAGE_LIMIT = 500
+_OPTIONAL = re.compile(r"Optional\[(.+)\]|(.+) \| None|None \| (.+)")
+_TRUTHS = {"true": True, "false": False}
 _NBFORMAT = 4
 
 
@@ -43,7 +46,7 @@ def declared_parameters(template: Path) -> dict[str, str]:
     Returns
     -------
     dict[str, str]
-        In the cell's order; the type as written there, `None` where none is.
+        In the cell's order; the type as written there, else that of the value if it is a literal, else `None`.
 
     Raises
     ------
@@ -65,13 +68,18 @@ def declared_parameters(template: Path) -> dict[str, str]:
     return found
 
 
-def check_parameters(template: Path, values: Mapping[str, str]) -> dict[str, Any]:
+def check_parameters(template: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """Check values against what a notebook declares; starts nothing.
+
+    Parameters
+    ----------
+    values
+        Text, as on a command line, or what YAML has.
 
     Returns
     -------
     dict[str, Any]
-        The values as the declared types; those of other types than str, int, float and bool stay text.
+        The values as the declared types; those of other types than str, int, float, bool, list and dict stay as given.
 
     Raises
     ------
@@ -88,7 +96,7 @@ def check_parameters(template: Path, values: Mapping[str, str]) -> dict[str, Any
 
 
 def execute(
-    template: Path, output: Path, parameters: Mapping[str, str], on_cell: OnCell, kernels: Kernels | None = None
+    template: Path, output: Path, parameters: Mapping[str, Any], on_cell: OnCell, kernels: Kernels | None = None
 ) -> None:
     """Execute a notebook; its parameters are checked before a kernel starts.
 
@@ -161,22 +169,56 @@ def _declared(node: ast.stmt) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id, ast.unparse(node.annotation)
     elif isinstance(node, ast.Assign):
-        yield from ((target.id, "None") for target in node.targets if isinstance(target, ast.Name))
+        yield from ((target.id, _kind(node.value)) for target in node.targets if isinstance(target, ast.Name))
 
 
-def _typed(name: str, value: str, kind: str) -> Any:
-    kinds: dict[str, tuple[Callable[[str], Any], str]] = {
-        "int": (int, "a whole number"),
-        "float": (float, "a number"),
-        "bool": (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
-    }
-    if kind not in kinds:
+def _kind(value: ast.expr) -> str:
+    """The type of a literal, `None` for another expression."""
+    try:
+        literal = ast.literal_eval(value)
+    except ValueError:
+        return "None"
+    return "None" if literal is None else type(literal).__name__
+
+
+def _typed(name: str, value: Any, annotation: str) -> Any:
+    found = _OPTIONAL.fullmatch(annotation)
+    kind = next(filter(None, found.groups())) if found else annotation
+    if (found and value is None) or kind.partition("[")[0] not in _KINDS:
         return value
-    convert, wanted = kinds[kind]
+    convert, wanted = _KINDS[kind.partition("[")[0]]
     try:
         return convert(value)
     except (ValueError, KeyError):
         raise ParameterError(f"{name} is {value!r}. Allowed: {wanted}.") from None
+
+
+def _exactly(*kinds: type) -> Callable[[Any], Any]:
+    """What takes a value of these types, and no truth value for a number."""
+
+    def take(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise ValueError
+        return value
+
+    return take
+
+
+def _finite(value: Any) -> float:
+    number = float(value) if isinstance(value, str) else float(_exactly(int, float)(value))
+    if not math.isfinite(number):  # a notebook, which is JSON, cannot hold it
+        raise ValueError
+    return number
+
+
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "str": (_exactly(str), "text; in YAML, put quotes around it"),
+    "int": (lambda value: int(value) if isinstance(value, str) else _exactly(int)(value), "a whole number"),
+    "float": (_finite, "a number"),
+    "bool": (lambda value: value if isinstance(value, bool) else _TRUTHS[str(value).lower()], "true or false"),
+    "list": (_exactly(list), "a list, as YAML: -y 'NAME: [a, b]'"),
+    "dict": (_exactly(dict), "a mapping, as YAML: -y 'NAME: {a: 1}'"),
+}
 
 
 def _literal(path: Path) -> str:

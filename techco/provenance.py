@@ -5,15 +5,18 @@ from __future__ import annotations
 import platform
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 _PACKAGES = ("techco", "pyspark", "pysail", "papermill")
 _GIT_TIMEOUT_S = 5
 
 
-def provenance(command: Sequence[str], access: str = "", templates: Path | None = None) -> dict[str, str]:
+def provenance(
+    command: Sequence[str], access: str = "", templates: Path | None = None, parameters: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What a reader needs to trust or repeat a run.
 
     Parameters
@@ -24,18 +27,27 @@ def provenance(command: Sequence[str], access: str = "", templates: Path | None 
         How the storage was opened, in words and without credentials.
     templates
         The folder of the notebooks, None for those of the package.
+    parameters
+        What was given for them beside the standard parameters.
 
     Returns
     -------
-    dict[str, str]
+    dict[str, Any]
         Name to text, for people: `command`, `access` and `templates` if there are such, a version for `techco`,
-        `python` and the main packages, `system`, and `git_commit` where the current directory is a checkout.
+        `python` and the main packages, `system`, and `git_commit` where the current directory is a checkout. Of
+        `parameters`, if there are any, names and values.
     """
-    found = {"command": shlex.join(command), "python": platform.python_version(), "system": platform.platform()}
+    found: dict[str, Any] = {
+        "command": shlex.join(command),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
     if access:
         found["access"] = access
     if templates:
         found["templates"] = str(templates.absolute())
+    if parameters:
+        found["parameters"] = dict(parameters)
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from techco import notebooks
 from techco.access import Access
 from techco.errors import ParameterError
+from techco.parameters import as_options
 from techco.period import Period
 from techco.privacy import Pii, check_pii
 from techco.record import STEPS
@@ -31,6 +33,8 @@ class RunRequest:
         Settings of Apache Spark, and those of them that the command to repeat the run has: never a credential.
     steps
         Which steps; they run in the order of `record.STEPS`.
+    parameters
+        Values for what notebooks declare beside the standard parameters, as `techco.parameters.given_parameters`.
     out
         Folder for `runs/` and `reports/`; made if missing.
     templates
@@ -60,6 +64,7 @@ class RunRequest:
     spark_conf: Mapping[str, str] = field(default_factory=dict)
     shown_spark_conf: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[str, ...] = STEPS
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     out: Path = Path()
     templates: Path | None = None
     access: Access = field(default_factory=Access)
@@ -94,6 +99,7 @@ class RunRequest:
         words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
+        words += as_options(self.parameters)
         words += ["--pii", self.pii] if self.pii != "mask" else []
         words += ["--refresh"] if self.refresh else []
         words += ["--publish"] if self.publish else []

@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from techco import interrupts, notebooks
 from techco.engine_name import parse_engine
@@ -18,6 +19,7 @@ from techco.history import RECORD, RUNS, find_run
 from techco.java import check_java
 from techco.kernels import Kernels, Nursery
 from techco.liveness import held
+from techco.parameters import STANDARD, refuse_credentials, refuse_unknown
 from techco.places import open_storage
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
@@ -129,9 +131,9 @@ def check(request: RunRequest) -> Storage:
     name = parse_engine(request.engine)
     if name.needs_java:
         check_java()
-    for step in request.steps:
-        notebooks.check_parameters(request.template(step), _parameters(request, request.storage, run_id=""))
+    _check_notebooks(request)
     storage = open_storage(request.storage, request.access)
+    refuse_credentials(request.parameters)  # those of the storage are known by now
     check_path("out", str(request.out.absolute()))
     if set(request.steps) - {"analysis"}:  # analysis only reads
         storage.check_writable()
@@ -142,14 +144,22 @@ def check(request: RunRequest) -> Storage:
     return storage
 
 
-def _parameters(request: RunRequest, url: str, run_id: str) -> dict[str, str]:
-    return {
-        "storage": url,
-        "start_date": str(request.period.first),
-        "end_date": str(request.period.last),
-        "engine": request.engine,
-        "run_id": run_id,
-    }
+def _check_notebooks(request: RunRequest) -> None:
+    """Check that each notebook takes its parameters, and that each parameter has a notebook."""
+    declared: list[str] = []
+    for step in request.steps:
+        template = request.template(step)
+        declared += notebooks.declared_parameters(template)
+        notebooks.check_parameters(template, _parameters(request, template, request.storage, run_id=""))
+    refuse_unknown(request.parameters, declared)
+
+
+def _parameters(request: RunRequest, template: Path, url: str, run_id: str) -> dict[str, Any]:
+    """The values for one notebook: the standard ones, and those that it declares of what was given."""
+    standard = (url, str(request.period.first), str(request.period.last), request.engine, run_id)
+    declared = notebooks.declared_parameters(template)
+    given = {name: value for name, value in request.parameters.items() if name in declared}
+    return {**dict(zip(STANDARD, standard, strict=True)), **given}
 
 
 def _make_run_dir(request: RunRequest) -> Path:
@@ -187,7 +197,9 @@ def _new_record(request: RunRequest, storage: Storage) -> RunRecord:
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         pii=request.pii,
         steps=[StepRecord(step) for step in STEPS if step in request.steps],
-        provenance=dict(provenance(request.command(storage.url), storage.access, request.templates)),
+        provenance=dict(
+            provenance(request.command(storage.url), storage.access, request.templates, request.parameters)
+        ),
     )
 
 
@@ -245,7 +257,7 @@ def _execute_step(
     started = time.monotonic()
     step.status = "running"
     template, output = request.template(step.name), run_dir / f"{step.name}.ipynb"
-    parameters = _parameters(request, record.storage, record.run_id)
+    parameters = _parameters(request, template, record.storage, record.run_id)
 
     def on_cell(cell: int, cells: int) -> None:
         progress.cell_started(step, cell, cells)
