@@ -42,10 +42,15 @@ from techco.options import (
     chosen_storage,
 )
 from techco.papermill_options import (
+    PAPERMILL_EXAMPLES,
+    ExecutionTimeout,
+    LogOutput,
     Parameters,
     ParametersFile,
     ParametersYaml,
+    ProgressBar,
     RunCommand,
+    StartTimeout,
     chosen_parameters,
     take_standard,
 )
@@ -118,11 +123,10 @@ def _techco(
         "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
         "techco run --storage abfss://data@myshop.dfs.core.windows.net/prefix --period 2023-08\n\n"
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
-        "As with papermill: techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
         "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some periods of --each failed, 130 interrupted, 143 and 129 "
-        "ended by SIGTERM and SIGHUP."
+        "ended by SIGTERM and SIGHUP.\n\n" + PAPERMILL_EXAMPLES
     ),
 )
 @exit_codes()
@@ -155,12 +159,17 @@ def run(
     parameters: Parameters = None,
     parameters_yaml: ParametersYaml = None,
     parameters_file: ParametersFile = None,
+    log_output: LogOutput = False,
+    execution_timeout: ExecutionTimeout = None,
+    start_timeout: StartTimeout = None,
+    progress_bar: ProgressBar = None,
     resumes: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the notebooks for a storage and a period, and make the report.
 
     Without --storage it runs on a sample shop, which it makes first, for August 2023.
     """
+    from techco.notebooks import Limits
     from techco.settings import load_settings
     from techco.spark_conf import parse_pairs
 
@@ -183,6 +192,9 @@ def run(
     request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
     all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
     request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, parameters=given, resumes=resumes)
+    limits = Limits(start_timeout or Limits.start_s, execution_timeout)
+    request = replace(request, limits=limits, log_output=log_output)
+    progress = progress if progress_bar is None else progress_bar
     if jobs is not None and each is None:
         raise ParameterError("--jobs is given without --each. Say what the period is to be cut into: --each day.")
     if progress and is_relative(period or ""):
@@ -247,10 +259,18 @@ def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
 
 @app.command(epilog="[bold]Example[/bold]\n\ntechco resume 20230901T060000-2023-08-01_2023-08-31")
 @exit_codes()
-def resume(run: Run, out: Out = None, json: Json = False, progress: ShowProgress = True) -> None:
+def resume(
+    run: Run,
+    out: Out = None,
+    json: Json = False,
+    progress: ShowProgress = True,
+    log_output: LogOutput = False,
+    execution_timeout: ExecutionTimeout = None,
+    start_timeout: StartTimeout = None,
+) -> None:
     """Go on with a run that failed or was interrupted: its steps that are not completed, and its report.
 
-    It is done as the run was asked for, and with the settings of now.
+    It is done as the run was asked for, and with the settings of now; another timeout may be given.
     """
     from techco.history import find_run, steps_left
     from techco.settings import load_settings
@@ -261,8 +281,12 @@ def resume(run: Run, out: Out = None, json: Json = False, progress: ShowProgress
     if used != now:
         to_do = f"Set TECHCO_TEMPLATES to {used}" if used else "Unset TECHCO_TEMPLATES"
         raise ParameterError(f"The run {record.run_id} is one of other notebooks. {to_do}, and resume it again.")
-    words = [*split(record.command)[1:], "--steps", ",".join(steps_left(record)), "--out", str(run_dir.parents[1])]
-    words += ["--resumes", str(run_dir), *(["--json"] if json else []), *([] if progress else ["--no-progress"])]
+    steps_left(record)
+    words = [*split(record.command)[1:], "--out", str(run_dir.parents[1]), "--resumes", str(run_dir)]
+    words += ["--execution-timeout", str(execution_timeout)] if execution_timeout else []
+    words += ["--start-timeout", str(start_timeout)] if start_timeout else []
+    words += [*(["--json"] if json else []), *([] if progress else ["--no-progress"])]
+    words += ["--log-output"] if log_output else []
     raise typer.Exit(app(words, standalone_mode=False) or 0)
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from techco.kernels import Kernel, Kernels
 from techco.quick_import import import_papermill
 from techco.record import write_whole
 from techco.scrub import scrub
+from techco.wording import plural
 
 OnCell = Callable[[int, int], None]
 """Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready by then."""
+OnOutput = Callable[[str, str], None]
+"""Called when a cell prints, with the name of the stream and a piece of text."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 MAY_FAIL = "raises-exception"
@@ -31,6 +35,19 @@ _MESSAGE_LIMIT = 500
 _OPTIONAL = re.compile(r"Optional\[(.+)\]|(.+) \| None|None \| (.+)")
 _TRUTHS = {"true": True, "false": False}
 _NBFORMAT = 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds a kernel may take to start, and each cell to run; None is any time."""
+
+    start_s: int = 60
+    cell_s: int | None = None
+
+    def options(self) -> list[str]:
+        """The words of a command line that set them; none for those that are always there."""
+        start = ["--start-timeout", str(self.start_s)] if self.start_s != Limits.start_s else []
+        return start if self.cell_s is None else [*start, "--execution-timeout", str(self.cell_s)]
 
 
 def templates_dir() -> Path:
@@ -96,7 +113,13 @@ def check_parameters(template: Path, values: Mapping[str, Any]) -> dict[str, Any
 
 
 def execute(
-    template: Path, output: Path, parameters: Mapping[str, Any], on_cell: OnCell, kernels: Kernels | None = None
+    template: Path,
+    output: Path,
+    parameters: Mapping[str, Any],
+    on_cell: OnCell,
+    kernels: Kernels | None = None,
+    limits: Limits | None = None,
+    on_output: OnOutput | None = None,
 ) -> None:
     """Execute a notebook; its parameters are checked before a kernel starts.
 
@@ -114,15 +137,19 @@ def execute(
     kernels
         Where its kernel comes from, if several notebooks share what kernels import; the kernel is stopped afterwards in
         any case.
+    limits
+        How long the kernel and each cell may take; None is `Limits()`.
+    on_output
+        Hears of what cells print.
 
     Raises
     ------
     ParameterError
         When a value does not fit what the notebook declares.
     StepFailed
-        When not every code cell ran to its end.
+        When not every code cell ran to its end, or in time.
     """
-    values = check_parameters(template, parameters)
+    values, limits = check_parameters(template, parameters), limits or Limits()
     papermill = _papermill()
     with ExitStack() as stack:
         kernel = _next(kernels or stack.enter_context(Kernels([template])))
@@ -138,13 +165,17 @@ def execute(
                 progress_bar=False,
                 kernel=kernel,
                 on_cell=on_cell,
+                limits=limits,
+                on_output=on_output,
             )
         except papermill.PapermillExecutionError as error:
             notebook = _without_allowed(error, output)
         except _invalid_notebook() as error:
             raise StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}") from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
-            raise StepFailed(scrub(f"{error}."), scrub(kernel.last_words())) from error
+            late = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of --start-timeout"
+            reason = late if "didn't respond" in str(error) else scrub(str(error))
+            raise StepFailed(f"{reason}.", scrub(kernel.last_words())) from error
     _require_every_cell(notebook)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_event_loop
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
@@ -17,12 +17,11 @@ from papermill.iorw import LocalHandler
 from techco.errors import StepFailed
 from techco.record import write_whole
 from techco.scrub import scrub
+from techco.wording import plural
 
 if TYPE_CHECKING:
     from techco.kernels import Kernel
-    from techco.notebooks import OnCell
-
-_START_TIMEOUT_S = 60
+    from techco.notebooks import Limits, OnCell, OnOutput
 
 
 class WholeFiles(LocalHandler):  # type: ignore[misc]
@@ -38,22 +37,35 @@ class Engine(NBClientEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, on_cell: OnCell, **_: object
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        kernel: Kernel,
+        on_cell: OnCell,
+        limits: Limits,
+        on_output: OnOutput | None,
+        **_: object,
     ) -> None:
         """Execute the notebook that papermill manages; the kernel is stopped by whoever started it."""
         client = _Client(
             nb_man,
             km=kernel.manager,
             kernel_name=kernel_name,
-            startup_timeout=_START_TIMEOUT_S,
+            startup_timeout=limits.start_s,
+            timeout=limits.cell_s,
+            shutdown_kernel="immediate",
+            log_output=on_output is not None,
             log=logging.getLogger("techco.notebooks"),
         )
-        client.on_code_cell = on_cell
+        client.on_code_cell, client.on_output = on_cell, on_output
         client.on_cell_executed = _refuse_exit
         try:
             client.execute()
         except DeadKernelError:
             raise DeadKernelError(client.last_cell) from None
+        except CellTimeoutError as error:
+            raise StepFailed(f"{client.last_cell}.", scrub(str(error))) from None
         finally:
             if client.kc:
                 client.kc.stop_channels()
@@ -64,8 +76,14 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     died is marked failed, not completed."""
 
     on_code_cell: OnCell
+    on_output: OnOutput | None
     last_cell = "The kernel died before the first cell"
-    """What has happened if the kernel is dead."""
+    """What has happened if the kernel is dead, or a cell took too long."""
+
+    def log_output_message(self, output: Any) -> None:
+        """Tell what a cell prints; what it shows is for the page alone."""
+        if output.output_type == "stream" and self.on_output:
+            self.on_output(output.name, "".join(output.text))
 
     def papermill_execute_cells(self) -> None:
         code = [(i, cell) for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code" and cell.source.strip()]
@@ -82,14 +100,22 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                 self.nb_man.cell_exception(cell, cell_index=index)
                 self.last_cell = f"The kernel died in cell {number} of {len(code)}"
                 raise
-            except BaseException:
+            except BaseException as error:
                 self.nb_man.cell_exception(cell, cell_index=index)
+                self.last_cell = _too_late(error, f"Cell {number} of {len(code)}", self.timeout)
                 _cancel_all()
                 raise
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
         else:  # it is asked for its name at last
             self.last_cell = "The kernel died after the last cell"
+
+
+def _too_late(error: BaseException, cell: str, limit_s: int | None) -> str:
+    """What is to say of a cell that ended too late, or whose output did."""
+    if limit_s is None or "IOPub" in str(error):
+        return f"{cell} has run, but what it put out did not arrive"
+    return f"{cell} did not end within {plural(limit_s, 'second')}, the limit of --execution-timeout"
 
 
 def _show(error: CellExecutionError, cell: Any) -> None:

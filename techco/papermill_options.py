@@ -12,6 +12,13 @@ from typer.core import TyperCommand
 from techco.errors import ParameterError
 
 PANEL = "papermill"
+PAPERMILL_EXAMPLES = (
+    "[bold]As with papermill[/bold]\n\n"
+    "techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
+    "techco run --storage ./shop --period 2023-08 -f parameters.yaml -y 'top: 5' -p title 'All of August'\n\n"
+    "techco run --storage ./shop --period 2023-08 --log-output --no-progress-bar --execution-timeout 600\n\n"
+)
+"""For the help of `techco run`."""
 _APART = "\0"  # no word of a command line can hold it
 _PAIR = ("-p", "--parameters")
 _SAME = {"storage": "--storage", "start_date": "--from", "end_date": "--to", "engine": "--engine"}
@@ -55,6 +62,26 @@ ParametersFile = Annotated[
     typer.Option(
         "-f", "--parameters_file", metavar="FILE", help="Parameters in a file of YAML or JSON.", rich_help_panel=PANEL
     ),
+]
+LogOutput = Annotated[
+    bool,
+    typer.Option("--log-output/--no-log-output", help="Show on stderr what cells print.", rich_help_panel=PANEL),
+]
+ExecutionTimeout = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="SECONDS", help="How long a cell may run.", show_default="any time", rich_help_panel=PANEL
+    ),
+]
+StartTimeout = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="SECONDS", help="How long a kernel may take to start.", show_default="60", rich_help_panel=PANEL
+    ),
+]
+ProgressBar = Annotated[
+    bool | None,
+    typer.Option("--progress-bar/--no-progress-bar", help="The same as --progress.", rich_help_panel=PANEL),
 ]
 
 

@@ -23,6 +23,9 @@ class Progress(Protocol):
     def cell_started(self, step: StepRecord, cell: int, cells: int) -> None:
         """A code cell begins; they count from 1."""
 
+    def cell_printed(self, step: StepRecord, line: str) -> None:
+        """A cell has printed a line; told only if the run was asked to."""
+
     def step_ended(self, step: StepRecord) -> None:
         """A step has ended; its status and seconds are set."""
 
@@ -36,15 +39,29 @@ class Silent:
     def cell_started(self, step: StepRecord, cell: int, cells: int) -> None:
         """Nothing."""
 
+    def cell_printed(self, step: StepRecord, line: str) -> None:
+        """Nothing."""
+
     def step_ended(self, step: StepRecord) -> None:
         """Nothing."""
 
 
-class Lines(Silent):
-    """One line as a step starts and one as it ends: for log files."""
+class Output(Silent):
+    """Shows what cells print and nothing else."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+
+    def cell_printed(self, step: StepRecord, line: str) -> None:
+        """Print it."""
+        self._print(line)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class Lines(Output):
+    """One line as a step starts and one as it ends: for log files."""
 
     def step_started(self, step: StepRecord) -> None:
         """Print that it starts."""
@@ -53,9 +70,6 @@ class Lines(Silent):
     def step_ended(self, step: StepRecord) -> None:
         """Print how it ended, with its seconds."""
         self._print(f"{step.name}: {step.status} in {step.seconds:.1f} s")
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class Live:
@@ -85,6 +99,10 @@ class Live:
             self._tasks[step.name], total=cells, completed=cell - 1, state=f"cell {cell} of {cells}", refresh=True
         )
 
+    def cell_printed(self, step: StepRecord, line: str) -> None:
+        """Print it above the display."""
+        self.display.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def step_ended(self, step: StepRecord) -> None:
         """Fill the step's bar, or leave it where it stopped."""
         task = self._tasks[step.name]
@@ -98,9 +116,9 @@ class Live:
 
 @contextmanager
 def shown_on(console: Console, wanted: bool) -> Iterator[Progress]:
-    """The progress that suits where it is shown; nothing at all unless wanted."""
+    """The progress that suits where it is shown; unless wanted, only what cells print."""
     if not wanted:
-        yield Silent()
+        yield Output(console)
     elif console.is_terminal and not console.is_dumb_terminal:
         live = Live(console)
         with interrupts.at_once(live.display.stop), live.display:

@@ -49,6 +49,10 @@ class RunRequest:
         Whether to publish the report, also that of a failed run.
     publish_to
         Where, as `target` of `techco.publish.publish_run`.
+    limits
+        How long kernels and cells may take.
+    log_output
+        Whether progress hears of what cells print.
     resumes
         Folder of a run that these steps belong to; None makes a run of its own.
 
@@ -72,6 +76,8 @@ class RunRequest:
     refresh: bool = False
     publish: bool = False
     publish_to: str | None = None
+    limits: notebooks.Limits = field(default_factory=notebooks.Limits)
+    log_output: bool = False
     resumes: Path | None = None
 
     def __post_init__(self) -> None:
@@ -100,6 +106,7 @@ class RunRequest:
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps)]
         words += as_options(self.parameters)
+        words += self.limits.options()
         words += ["--pii", self.pii] if self.pii != "mask" else []
         words += ["--refresh"] if self.refresh else []
         words += ["--publish"] if self.publish else []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from techco import interrupts, notebooks
+from techco.cell_output import Printed
 from techco.engine_name import parse_engine
 from techco.errors import ParameterError, StepFailed, TechcoError
 from techco.history import RECORD, RUNS, find_run
@@ -207,7 +208,7 @@ def _resumed_record(request: RunRequest) -> RunRecord:
     """The record of a run that goes on, without what is said of its end."""
     record, _ = find_run(str(request.resumes), request.out)
     for step in record.steps:
-        if step.name in request.steps:
+        if step.status != "completed":
             step.status, step.seconds = "pending", None
     record.status, record.error = "running", None
     return record
@@ -230,7 +231,7 @@ def _execute_steps(
             step.status = "running"
             record.save(run_dir / RECORD)
             progress.step_started(step)
-            execute = partial(_execute_step, request, record, step, run_dir, progress)
+            execute = partial(_execute_step, request, record, step, run_dir, progress, step is steps[0])
             try:
                 try:
                     execute(kernels)
@@ -251,28 +252,38 @@ def _execute_steps(
 
 
 def _execute_step(
-    request: RunRequest, record: RunRecord, step: StepRecord, run_dir: Path, progress: Progress, kernels: Kernels
+    request: RunRequest,
+    record: RunRecord,
+    step: StepRecord,
+    run_dir: Path,
+    progress: Progress,
+    is_first: bool,
+    kernels: Kernels,
 ) -> None:
     """Execute one step; whatever happens, its status, seconds and notebook are set."""
     started = time.monotonic()
     step.status = "running"
     template, output = request.template(step.name), run_dir / f"{step.name}.ipynb"
     parameters = _parameters(request, template, record.storage, record.run_id)
+    printed = Printed(lambda line: progress.cell_printed(step, line), request.pii)
 
     def on_cell(cell: int, cells: int) -> None:
+        printed.end()
         progress.cell_started(step, cell, cells)
         if cell == 1:  # not earlier: two kernels that start at once are both late
             kernels.prepare()
-            if step.name == min(request.steps, key=STEPS.index):
+            if is_first:
                 threading.Thread(target=load_ahead, args=[template, request.pii], daemon=True).start()
 
     try:
-        notebooks.execute(template, output, parameters, on_cell, kernels)
+        on_output = printed.add if request.log_output else None
+        notebooks.execute(template, output, parameters, on_cell, kernels, request.limits, on_output)
         step.status = "completed"
     except BaseException:
         step.status = "failed"
         raise
     finally:
+        printed.end()
         step.seconds = _since(started)
         if output.is_file():
             step.notebook = str(output)
