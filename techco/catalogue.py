@@ -25,6 +25,7 @@ _HEADS = (
 _FILTERS = {
     "completed": "Completed",
     "failed": "Failed",
+    "prepared": "Prepared",
     "running": "Running",
     "pending": "Pending",
     "partial": "Some steps only",
@@ -64,7 +65,7 @@ def _row(folder: str, record: RunRecord | None, has_report: bool) -> dict[str, s
 def _facts(record: RunRecord) -> dict[str, str]:
     sales = (record.metrics or {}).get("total_sales")
     names = [step.name for step in record.steps]
-    is_partial = names != list(STEPS)
+    is_partial = not set(STEPS) <= set(names)
     note = f"{listed(names)} only" if names and is_partial else ""
     if record.status == "failed" and record.error:
         note = f"{'interrupted ' if record.error.interrupted else ''}in {record.error.step}"

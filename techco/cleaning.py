@@ -73,7 +73,7 @@ def _began_before(record: RunRecord, moment: datetime) -> bool:
         started = datetime.fromisoformat(record.started)
     except ValueError:
         return False
-    return record.status in ("completed", "failed") and started.astimezone() < moment
+    return record.status in ("completed", "failed", "prepared") and started.astimezone() < moment
 
 
 def _folders(out: Path, run: str) -> tuple[Path, Path]:

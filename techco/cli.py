@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -48,9 +49,11 @@ from techco.papermill_options import (
     Parameters,
     ParametersFile,
     ParametersYaml,
+    PrepareOnly,
     ProgressBar,
     RunCommand,
     StartTimeout,
+    Template,
     chosen_parameters,
     take_standard,
 )
@@ -64,6 +67,7 @@ from techco.terminal import (
     print_json,
     print_note,
     print_period,
+    print_prepared,
     print_summary,
     survive_any_text,
 )
@@ -140,7 +144,7 @@ def run(
     jobs: Jobs = None,
     engine: Engine = None,
     steps: Annotated[
-        str, typer.Option(metavar="STEPS", help="Which steps, with commas between.")
+        str, typer.Option(metavar="STEPS", help="Which steps, with commas between; none with --template.")
     ] = "ingest,join,analysis",
     out: Out = None,
     json: Json = False,
@@ -163,6 +167,8 @@ def run(
     execution_timeout: ExecutionTimeout = None,
     start_timeout: StartTimeout = None,
     progress_bar: ProgressBar = None,
+    prepare_only: PrepareOnly = False,
+    template: Template = None,
     resumes: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the notebooks for a storage and a period, and make the report.
@@ -187,13 +193,14 @@ def run(
         chosen["engine"],
         steps,
         out,
+        template or (),
     )
     anew, shown = refresh or settings.refresh, parse_pairs(spark_conf or ())
     request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
     all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
     request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, parameters=given, resumes=resumes)
     limits = Limits(start_timeout or Limits.start_s, execution_timeout)
-    request = replace(request, limits=limits, log_output=log_output)
+    request = replace(request, limits=limits, log_output=log_output, prepare_only=prepare_only)
     progress = progress if progress_bar is None else progress_bar
     if jobs is not None and each is None:
         raise ParameterError("--jobs is given without --each. Say what the period is to be cut into: --each day.")
@@ -248,7 +255,7 @@ def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
     if record.error:
         print_failure(record, stopped)
     elif not json:
-        print_summary(record)
+        (print_prepared if record.status == "prepared" else print_summary)(record)
     if unpublished or (stopped and not record.error):
         print_error(unpublished or stopped)
     if stopped:
@@ -268,7 +275,7 @@ def resume(
     execution_timeout: ExecutionTimeout = None,
     start_timeout: StartTimeout = None,
 ) -> None:
-    """Go on with a run that failed or was interrupted: its steps that are not completed, and its report.
+    """Go on with a run that failed, was interrupted or only prepared: its steps that are not completed, and its report.
 
     It is done as the run was asked for, and with the settings of now; another timeout may be given.
     """
@@ -298,8 +305,9 @@ def _request(
     engine: str | None,
     steps: str,
     out: Path | None,
+    own_templates: Sequence[Path],
 ) -> RunRequest:
-    from techco.request import RunRequest
+    from techco.request import NO_STEPS, RunRequest
 
     if period is None and storage != SAMPLE:
         raise ParameterError(
@@ -310,7 +318,8 @@ def _request(
         period=period or SAMPLE_PERIOD,
         storage=storage,
         engine=chosen_engine(settings, engine),
-        steps=tuple(step.strip() for step in steps.split(",")),
+        steps=() if steps == NO_STEPS else tuple(step.strip() for step in steps.split(",")),
+        own_templates=tuple(own_templates),
         out=out or settings.out,
         templates=settings.templates,
         access=access,

@@ -117,7 +117,7 @@ def publish(
 @exit_codes()
 def list_runs(
     status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="Only completed, failed, running or pending runs.")
+        str | None, typer.Option(metavar="STATUS", help="Only completed, failed, prepared, running or pending runs.")
     ] = None,
     storage: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only of storages with this in their name.")
@@ -171,11 +171,12 @@ def open_report(
     import webbrowser
 
     from techco.catalogue import REPORTS
-    from techco.history import find_run, newest_run
+    from techco.history import check_executed, find_run, newest_run
     from techco.settings import load_settings
 
     folder = out or load_settings().out
-    _, run_dir = find_run(run or newest_run(folder), folder)
+    record, run_dir = find_run(run or newest_run(folder), folder)
+    check_executed(record)
     page = run_dir.parents[1] / REPORTS / run_dir.name / "index.html"  # the folder may have been moved since
     if not page.is_file():
         raise ParameterError(f"The run {run_dir.name} has no report. Make it: techco render {run_dir.name}.")

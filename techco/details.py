@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def _facts(record: RunRecord, run_dir: Path) -> list[tuple[str, str]]:
         ("Total sales", metrics.get("total_sales") or ""),
         ("Notebooks", str(run_dir)),
         ("Report", record.report or ""),
+        ("Execute", shlex.join(["techco", "resume", str(run_dir)]) if record.status == "prepared" else ""),
         ("Published", record.published or ""),
         ("Again", record.command),
     ]

@@ -112,6 +112,20 @@ def find_run(run: str, out: Path) -> tuple[RunRecord, Path]:
     raise ParameterError(f"There is no run {run} in {out.absolute() / RUNS}. {known}")
 
 
+def check_executed(record: RunRecord) -> None:
+    """Refuse a run whose notebooks are only prepared.
+
+    Raises
+    ------
+    ParameterError
+        Says how to execute them.
+    """
+    if record.status == "prepared":
+        raise ParameterError(
+            f"The run {record.run_id} is only prepared, and has no report. Execute it: techco resume {record.run_id}."
+        )
+
+
 def steps_left(record: RunRecord) -> tuple[str, ...]:
     """The steps of a run that are not completed.
 

@@ -18,7 +18,7 @@ from techco import errors
 from techco.errors import ParameterError, StepFailed
 from techco.kernels import Kernel, Kernels
 from techco.quick_import import import_papermill
-from techco.record import write_whole
+from techco.record import make_durable, write_whole
 from techco.scrub import scrub
 from techco.wording import plural
 
@@ -171,12 +171,23 @@ def execute(
         except papermill.PapermillExecutionError as error:
             notebook = _without_allowed(error, output)
         except _invalid_notebook() as error:
-            raise StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}") from error
+            raise _not_valid(template, error) from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
             late = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of --start-timeout"
             reason = late if "didn't respond" in str(error) else scrub(str(error))
             raise StepFailed(f"{reason}.", scrub(kernel.last_words())) from error
     _require_every_cell(notebook)
+
+
+def prepare(template: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+    """Write a notebook with its parameters applied, without running it; `parameters` and errors as for `execute`."""
+    values = check_parameters(template, parameters)
+    options = {"kernel_name": "python3", "language": "python", "progress_bar": False, "prepare_only": True}
+    try:
+        _papermill().execute_notebook(_literal(template), _literal(output.absolute()), values, **options)
+    except _invalid_notebook() as error:
+        raise _not_valid(template, error) from error
+    make_durable(output)
 
 
 def _next(kernels: Kernels) -> Kernel:
@@ -289,6 +300,10 @@ def _invalid_notebook() -> tuple[type[Exception], ...]:
     from nbformat import NBFormatError, ValidationError
 
     return (NBFormatError, ValidationError)
+
+
+def _not_valid(template: Path, error: Exception) -> StepFailed:
+    return StepFailed(f"{template} is not a valid notebook: {str(error).partition(chr(10))[0]}")
 
 
 def _require_every_cell(notebook: Any) -> None:

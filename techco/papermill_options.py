@@ -17,6 +17,7 @@ PAPERMILL_EXAMPLES = (
     "techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
     "techco run --storage ./shop --period 2023-08 -f parameters.yaml -y 'top: 5' -p title 'All of August'\n\n"
     "techco run --storage ./shop --period 2023-08 --log-output --no-progress-bar --execution-timeout 600\n\n"
+    "techco run --storage ./shop --period 2023-08 --template my_analysis.ipynb --prepare-only\n\n"
 )
 """For the help of `techco run`."""
 _APART = "\0"  # no word of a command line can hold it
@@ -82,6 +83,22 @@ StartTimeout = Annotated[
 ProgressBar = Annotated[
     bool | None,
     typer.Option("--progress-bar/--no-progress-bar", help="The same as --progress.", rich_help_panel=PANEL),
+]
+PrepareOnly = Annotated[
+    bool,
+    typer.Option(
+        "--prepare-only",
+        help="Write the notebooks with their parameters, and execute none; techco resume does.",
+        rich_help_panel=PANEL,
+    ),
+]
+Template = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="NOTEBOOK",
+        help="A notebook of your own, which runs after the steps and has a page in the report; again for another.",
+        rich_help_panel=PANEL,
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ from techco.azure.container import Container, connect
 from techco.azure.urls import WEBSITE, Place, parse_url
 from techco.catalogue import REPORTS, catalogue_page
 from techco.errors import ParameterError, StorageError
-from techco.history import RECORD, find_run
+from techco.history import RECORD, check_executed, find_run
 from techco.places import is_url
 from techco.privacy import Pii
 from techco.record import RunRecord
@@ -72,6 +72,7 @@ def publish_run(run: str, out: Path, target: str | None, access: Access) -> str:
         raise ParameterError(
             f"The run {record.run_id} is still running. Its report is made as it ends; publish it then: techco list."
         )
+    check_executed(record)
     _report_folder(record, run_dir)
     check_private(record.pii, target_place(record.storage, target))
     return publish(record, run_dir, open_target(record.storage, target, access))

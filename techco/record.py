@@ -14,7 +14,8 @@ from typing import IO, Any, Literal
 from techco import interrupts
 from techco.privacy import Pii
 
-Status = Literal["pending", "running", "completed", "failed"]
+Status = Literal["pending", "running", "completed", "failed", "prepared"]
+"""Of a run or a step; a run is `prepared` whose notebooks have their parameters and wait for `techco resume`."""
 STEPS = ("ingest", "join", "analysis")
 REPORT = "report"
 """The name under which a failure to make the pages is recorded, as if it were a step."""
@@ -25,7 +26,7 @@ class StepRecord:
     """One notebook of a run.
 
     `seconds` is wall-clock time, None before the step has ended; `notebook` and `report` are absolute paths of files
-    that exist, or None.
+    that exist, or None. Until a step runs, only a prepared one has a notebook.
     """
 
     name: str
@@ -100,7 +101,7 @@ class RunRecord:
             return known
         words = ["techco", "run", "--storage", self.storage, "--from", self.start_date, "--to", self.end_date]
         words += ["--engine", self.engine]
-        steps = [step.name for step in self.steps]
+        steps = [step.name for step in self.steps if step.name in STEPS]
         return shlex.join([*words, "--steps", ",".join(steps)] if steps and steps != list(STEPS) else words)
 
     @property

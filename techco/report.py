@@ -17,8 +17,8 @@ from techco.history import read_records
 from techco.pages import page, write_page
 from techco.payloads import Collection, read_shown
 from techco.privacy import Pii
-from techco.record import RunRecord, StepRecord, write_whole
-from techco.run_page import in_order, page_links, run_facts, run_page
+from techco.record import STEPS, RunRecord, StepRecord, write_whole
+from techco.run_page import in_order, page_links, run_facts, run_page, step_title
 from techco.wording import duration
 
 __all__ = ["read_shown", "render", "render_catalogue", "render_page"]
@@ -39,7 +39,8 @@ def render(record: RunRecord, out: Path) -> None:
         The folder of `runs` and `reports`.
     """
     folder = (out / REPORTS / record.run_id).absolute()
-    shown = Collection(item for step in record.steps for item in _read_step(step, folder, record.pii))
+    own_first = sorted(record.steps, key=lambda step: step.name in STEPS)  # what the steps show by a name counts
+    shown = Collection(item for step in own_first for item in _read_step(step, folder, record.pii))
     for step in record.steps:
         _write_step(step, folder, record)
     tables = _write_tables(in_order(shown.findings), folder / "data")
@@ -100,6 +101,7 @@ def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:
         contents,
         run=run_facts(record),
         step=name,
+        title=step_title(name),
         status=step.status,
         seconds=duration(step.seconds) if step.seconds is not None else "",
         body=body,
@@ -129,7 +131,9 @@ def _write_step(step: StepRecord, folder: Path, record: RunRecord) -> None:
 
 def _write_tables(findings: Iterable[Finding], folder: Path) -> dict[str, str]:
     """Write one CSV per finding; name to absolute path. Those of an earlier rendering go."""
-    tables = {finding.table.name: finding.table for finding in findings}
+    tables: dict[str, Table] = {}
+    for finding in findings:
+        tables.setdefault(finding.table.name, finding.table)
     for old in folder.glob("*.csv"):
         if old.stem not in tables:
             old.unlink()

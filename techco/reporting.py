@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from techco.errors import ParameterError, StepFailed
-from techco.history import RECORD, find_run
+from techco.history import RECORD, check_executed, find_run
 from techco.privacy import Pii
 from techco.quick_import import import_jsonschema
 from techco.record import REPORT, RunError, RunRecord
@@ -30,11 +30,12 @@ def render_again(run: str, out: Path) -> RunRecord:
     Raises
     ------
     ParameterError
-        When there is no such run, or it has not ended yet.
+        When there is no such run, or it has not ended yet or is only prepared.
     """
     record, run_dir = find_run(run, out)
     if record.status == "running":
         raise ParameterError(f"The run {record.run_id} is still running. Its report is made as it ends: techco list.")
+    check_executed(record)
     for step in record.steps:  # the folder may have been moved since
         notebook = run_dir / f"{step.name}.ipynb"
         step.notebook = str(notebook) if notebook.is_file() else None

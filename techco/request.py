@@ -10,11 +10,15 @@ from typing import Any
 from techco import notebooks
 from techco.access import Access
 from techco.errors import ParameterError
-from techco.parameters import as_options
+from techco.own_templates import check_names
+from techco.parameters import STANDARD, as_options
 from techco.period import Period
 from techco.privacy import Pii, check_pii
 from techco.record import STEPS
 from techco.spark_conf import check_fits
+
+NO_STEPS = "none"
+"""What the command line says instead of steps if only own templates run."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class RunRequest:
     spark_conf, shown_spark_conf
         Settings of Apache Spark, and those of them that the command to repeat the run has: never a credential.
     steps
-        Which steps; they run in the order of `record.STEPS`.
+        Which steps; they run in the order of `record.STEPS`. None is allowed if there are `own_templates`.
+    own_templates
+        Notebooks that run after the steps, in this order; each is a step of the run by its name without suffix.
     parameters
         Values for what notebooks declare beside the standard parameters, as `techco.parameters.given_parameters`.
     out
@@ -53,13 +59,16 @@ class RunRequest:
         How long kernels and cells may take.
     log_output
         Whether progress hears of what cells print.
+    prepare_only
+        Whether only to write the notebooks with their parameters, without running them.
     resumes
         Folder of a run that these steps belong to; None makes a run of its own.
 
     Raises
     ------
     ParameterError
-        When a step is unknown or given twice, or none is given; when there is a `publish_to` for nothing to publish.
+        When a step is unknown or given twice, or none is given; when an own template cannot have its name; when there
+        is a `publish_to` for nothing to publish.
     """
 
     period: Period
@@ -68,6 +77,7 @@ class RunRequest:
     spark_conf: Mapping[str, str] = field(default_factory=dict)
     shown_spark_conf: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[str, ...] = STEPS
+    own_templates: tuple[Path, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     out: Path = Path()
     templates: Path | None = None
@@ -78,25 +88,42 @@ class RunRequest:
     publish_to: str | None = None
     limits: notebooks.Limits = field(default_factory=notebooks.Limits)
     log_output: bool = False
+    prepare_only: bool = False
     resumes: Path | None = None
 
     def __post_init__(self) -> None:
         allowed = f"Allowed: {', '.join(STEPS)}, each once, with commas between."
-        if not self.steps:
+        if not self.steps and not self.own_templates:
             raise ParameterError(f"No step is given. {allowed}")
         for step in self.steps:
             if step not in STEPS:
                 raise ParameterError(f"{step!r} is not a step. {allowed}")
             if self.steps.count(step) > 1:
                 raise ParameterError(f"The step {step} is given twice. {allowed}")
+        check_names(self.own_templates)
         if self.publish_to is not None and not self.publish:
             raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
         check_pii(self.pii, "--pii")
         check_fits(self.spark_conf, self.engine)
 
+    @property
+    def all_steps(self) -> list[str]:
+        """The steps in the order in which they run, own templates by their names."""
+        return [*(step for step in STEPS if step in self.steps), *(path.stem for path in self.own_templates)]
+
     def template(self, step: str) -> Path:
         """The notebook of a step."""
-        return (self.templates or notebooks.templates_dir()) / f"{step}.ipynb"
+        own = {path.stem: path for path in self.own_templates}
+        return own.get(step) or (self.templates or notebooks.templates_dir()) / f"{step}.ipynb"
+
+    def values(self, step: str, notebook: Path, url: str, run_id: str) -> dict[str, Any]:
+        """The parameters of a step's notebook: the standard ones, of which an own template may lack some, and of those
+        that were given what it declares."""
+        standard = (url, str(self.period.first), str(self.period.last), self.engine, run_id)
+        values = {**dict(zip(STANDARD, standard, strict=True)), **self.parameters}
+        declared = notebooks.declared_parameters(notebook)
+        required = STANDARD if step in STEPS else ()
+        return {name: value for name, value in values.items() if name in declared or name in required}
 
     def command(self, storage: str) -> list[str]:
         """The words that repeat this run from any directory; `storage` without credentials."""
@@ -104,7 +131,8 @@ class RunRequest:
         words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
         words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
         if set(self.steps) != set(STEPS):
-            words += ["--steps", ",".join(self.steps)]
+            words += ["--steps", ",".join(self.steps) or NO_STEPS]
+        words += [word for path in self.own_templates for word in ("--template", str(path.absolute()))]
         words += as_options(self.parameters)
         words += self.limits.options()
         words += ["--pii", self.pii] if self.pii != "mask" else []

@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from techco import interrupts, notebooks
 from techco.cell_output import Printed
@@ -20,11 +19,12 @@ from techco.history import RECORD, RUNS, find_run
 from techco.java import check_java
 from techco.kernels import Kernels, Nursery
 from techco.liveness import held
-from techco.parameters import STANDARD, refuse_credentials, refuse_unknown
+from techco.own_templates import check_notebook
+from techco.parameters import refuse_credentials, refuse_unknown
 from techco.places import open_storage
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
-from techco.record import REPORT, STEPS, RunRecord, StepRecord, make_durable
+from techco.record import REPORT, RunRecord, StepRecord, make_durable
 from techco.reporting import load_ahead, make_report, record_failure
 from techco.request import RunRequest
 from techco.settings import variables
@@ -56,7 +56,7 @@ def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery 
     Returns
     -------
     RunRecord
-        With status `completed` or `failed`; what failed is in its `error`.
+        With status `completed`, `failed` or, if that was asked for, `prepared`; what failed is in its `error`.
 
     Raises
     ------
@@ -69,6 +69,8 @@ def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery 
     """
     started = time.monotonic()
     storage = check(request)
+    if request.prepare_only:
+        return _prepare(request, storage)
     from techco.engine import ready_engine
 
     with ready_engine(request.engine, request.spark_conf, storage) as engine, ExitStack() as stack:
@@ -82,6 +84,28 @@ def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery 
         _run(request, storage, engine, record, run_dir, started, progress or Silent(), nursery)
     if request.publish:
         _publish(request, record, run_dir)
+    return record
+
+
+def _prepare(request: RunRequest, storage: Storage) -> RunRecord:
+    """Write the notebooks of a run with their parameters, and execute none."""
+    record = _new_record(request, storage)
+    with interrupts.held_back():
+        run_dir = _make_run_dir(request)
+        with held(run_dir):
+            record.run_id = run_dir.name
+            try:
+                for step in record.steps:
+                    template, output = request.template(step.name), run_dir / f"{step.name}.ipynb"
+                    values = request.values(step.name, template, record.storage, record.run_id)
+                    notebooks.prepare(template, output, values)
+                    step.notebook = str(output)
+                record.status = "prepared"
+                record.save(run_dir / RECORD)
+            except BaseException as error:
+                record_failure(record, next((step.name for step in record.steps if not step.notebook), REPORT), error)
+                record.save(run_dir / RECORD)
+                raise
     return record
 
 
@@ -148,19 +172,13 @@ def check(request: RunRequest) -> Storage:
 def _check_notebooks(request: RunRequest) -> None:
     """Check that each notebook takes its parameters, and that each parameter has a notebook."""
     declared: list[str] = []
-    for step in request.steps:
+    for path in request.own_templates:
+        check_notebook(path)
+    for step in request.all_steps:
         template = request.template(step)
         declared += notebooks.declared_parameters(template)
-        notebooks.check_parameters(template, _parameters(request, template, request.storage, run_id=""))
+        notebooks.check_parameters(template, request.values(step, template, request.storage, run_id=""))
     refuse_unknown(request.parameters, declared)
-
-
-def _parameters(request: RunRequest, template: Path, url: str, run_id: str) -> dict[str, Any]:
-    """The values for one notebook: the standard ones, and those that it declares of what was given."""
-    standard = (url, str(request.period.first), str(request.period.last), request.engine, run_id)
-    declared = notebooks.declared_parameters(template)
-    given = {name: value for name, value in request.parameters.items() if name in declared}
-    return {**dict(zip(STANDARD, standard, strict=True)), **given}
 
 
 def _make_run_dir(request: RunRequest) -> Path:
@@ -197,7 +215,7 @@ def _new_record(request: RunRequest, storage: Storage) -> RunRecord:
         status="running",
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         pii=request.pii,
-        steps=[StepRecord(step) for step in STEPS if step in request.steps],
+        steps=[StepRecord(step) for step in request.all_steps],
         provenance=dict(
             provenance(request.command(storage.url), storage.access, request.templates, request.parameters)
         ),
@@ -208,6 +226,8 @@ def _resumed_record(request: RunRequest) -> RunRecord:
     """The record of a run that goes on, without what is said of its end."""
     record, _ = find_run(str(request.resumes), request.out)
     for step in record.steps:
+        if step.status in ("failed", "running"):
+            step.notebook = None  # it begins again with its template
         if step.status != "completed":
             step.status, step.seconds = "pending", None
     record.status, record.error = "running", None
@@ -231,7 +251,8 @@ def _execute_steps(
             step.status = "running"
             record.save(run_dir / RECORD)
             progress.step_started(step)
-            execute = partial(_execute_step, request, record, step, run_dir, progress, step is steps[0])
+            source = run_dir / f"{step.name}.ipynb" if step.notebook else request.template(step.name)
+            execute = partial(_execute_step, request, record, step, run_dir, progress, source, step is steps[0])
             try:
                 try:
                     execute(kernels)
@@ -257,14 +278,14 @@ def _execute_step(
     step: StepRecord,
     run_dir: Path,
     progress: Progress,
+    source: Path,
     is_first: bool,
     kernels: Kernels,
 ) -> None:
-    """Execute one step; whatever happens, its status, seconds and notebook are set."""
+    """Execute one step, whose notebook is `source`; whatever happens, its status, seconds and notebook are set."""
     started = time.monotonic()
     step.status = "running"
-    template, output = request.template(step.name), run_dir / f"{step.name}.ipynb"
-    parameters = _parameters(request, template, record.storage, record.run_id)
+    output = run_dir / f"{step.name}.ipynb"
     printed = Printed(lambda line: progress.cell_printed(step, line), request.pii)
 
     def on_cell(cell: int, cells: int) -> None:
@@ -273,11 +294,12 @@ def _execute_step(
         if cell == 1:  # not earlier: two kernels that start at once are both late
             kernels.prepare()
             if is_first:
-                threading.Thread(target=load_ahead, args=[template, request.pii], daemon=True).start()
+                threading.Thread(target=load_ahead, args=[source, request.pii], daemon=True).start()
 
     try:
         on_output = printed.add if request.log_output else None
-        notebooks.execute(template, output, parameters, on_cell, kernels, request.limits, on_output)
+        parameters = request.values(step.name, source, record.storage, record.run_id)
+        notebooks.execute(source, output, parameters, on_cell, kernels, request.limits, on_output)
         step.status = "completed"
     except BaseException:
         step.status = "failed"

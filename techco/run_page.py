@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from techco.display import Column, Finding, Table, Value
 from techco.key_figures import explained, tiles
@@ -89,8 +89,13 @@ def page_links(record: RunRecord, here: str) -> list[Link]:
     links = [Link("All reports", "../index.html"), Link("Report", "index.html", here == "index")]
     for step in record.steps:
         exists = step.report or step.name == here
-        links.append(Link(step.name.capitalize(), f"{step.name}.html" if exists else "", here == step.name))
+        links.append(Link(step_title(step.name), quote(f"{step.name}.html") if exists else "", here == step.name))
     return links
+
+
+def step_title(name: str) -> str:
+    """The name of a step as people read it: of `my_analysis`, a template of the user's own, `My analysis`."""
+    return name[:1].upper() + name[1:].replace("_", " ")
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
@@ -260,8 +265,8 @@ def _spans(days: Sequence[str]) -> str:
 def _step(name: str, record: RunRecord) -> dict[str, str]:
     step = next(step for step in record.steps if step.name == name)
     return {
-        "name": name.capitalize(),
-        "href": f"{name}.html" if step.report else "",
+        "name": step_title(name),
+        "href": quote(f"{name}.html") if step.report else "",
         "status": "not run" if step.status == "pending" else step.status,
         "seconds": duration(step.seconds) if step.seconds is not None else "",
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,6 +80,17 @@ def print_summary(record: RunRecord) -> None:
     screen = console()
     screen.print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
     for name, text in lines:
+        screen.print(f"  {name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_prepared(record: RunRecord) -> None:
+    """Print where the notebooks of a prepared run are, and how they are executed."""
+    screen = console()
+    screen.print("[bold green]Prepared[/bold green], not executed", highlight=False)
+    lines = [("Period", f"{record.start_date} to {record.end_date}")]
+    lines += [("Notebook", str(step.notebook)) for step in record.steps]
+    run_dir = str(Path(str(record.steps[0].notebook)).parent)
+    for name, text in [*lines, ("Execute", shlex.join(["techco", "resume", run_dir]))]:
         screen.print(f"  {name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +12,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
 import pytest
 from tiny_notebooks import outputs, statuses, write_notebook, write_templates
+from typer.testing import CliRunner
 
 from techco.cell_output import Printed
+from techco.cli import app
 from techco.errors import StepFailed
+from techco.history import recorded_runs
 from techco.kernels import Kernels
 from techco.notebooks import Limits, execute
+from techco.period import Period
+from techco.report import render_catalogue
+from techco.run import RunRequest
+from techco.run import run as start
 
 
 def techco(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -90,3 +99,86 @@ def test_a_kernel_that_starts_too_late_fails_the_run(tmp_path: Path) -> None:
         ):
             execute(notebook, tmp_path / "out.ipynb", {}, lambda *_: None, only, Limits(1))  # type: ignore[arg-type]
         assert not kernel.manager.has_kernel
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A run that is only prepared, and its folder."""
+    folder = tmp_path_factory.mktemp("prepared")
+    done = run(folder, "--steps", "join,analysis", "--prepare-only", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder, printed(done)
+
+
+def test_prepare_only_writes_notebooks_with_their_parameters_and_runs_none(
+    prepared: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, record = prepared
+    assert (record["status"], record["report"], record["error"]) == ("prepared", None, None)
+    assert [step["status"] for step in record["steps"]] == ["pending", "pending"]
+    run_dir = folder / "out" / "runs" / record["run_id"]
+    assert {path.name for path in run_dir.iterdir()} == {"join.ipynb", "analysis.ipynb", "run.json"}
+    for step in record["steps"]:
+        cells = nbformat.read(step["notebook"], as_version=4).cells
+        assert f'run_id = "{record["run_id"]}"' in cells[2].source
+        assert not any(cell.get("outputs") for cell in cells)
+    assert not (folder / "out" / "reports").exists()
+    assert "--prepare-only" not in record["provenance"]["command"]
+
+
+def test_prepared_run_is_told_as_that_and_has_no_report(prepared: tuple[Path, dict[str, Any]]) -> None:
+    folder, record = prepared
+    run_id, out = record["run_id"], ["--out", str(folder / "out")]
+
+    def told(*words: str) -> str:
+        result = CliRunner().invoke(app, [*words, *out])
+        return result.stdout + result.stderr
+
+    assert "  prepared  " in told("list", "--status", "prepared")
+    assert "Status     prepared\n" in told("show", run_id)
+    assert f"Execute    techco resume {folder}/out/runs/{run_id}\n" in told("show", run_id)
+    refused = f"Error: The run {run_id} is only prepared, and has no report. Execute it: techco resume {run_id}.\n"
+    assert [told(*words) for words in (["render", run_id], ["open"], ["publish", run_id])] == [refused] * 3
+    render_catalogue(folder / "out")
+    listed = (folder / "out" / "reports" / "index.html").read_text()
+    assert '<span class="badge prepared">prepared</span>' in listed
+    assert run_id in told("clean", "--older-than", "0d", "--dry-run")
+
+
+def test_resume_executes_prepared_notebooks_as_they_are_now(
+    prepared: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, run_id = prepared[0], prepared[1]["run_id"]
+    out = shutil.copytree(folder / "out", tmp_path / "moved")
+    notebook = out / "runs" / run_id / "join.ipynb"
+    notebook.write_text(notebook.read_text().replace("print(run_id)", "print('edited', run_id)"))
+    done = techco(folder, "resume", run_id, "--out", str(out), "--json", "--no-progress")
+    assert (done.returncode, done.stderr) == (0, "")
+    record = printed(done)
+    assert (record["status"], record["run_id"]) == ("completed", run_id)
+    assert [step["notebook"] for step in record["steps"]] == [str(notebook), str(notebook.with_stem("analysis"))]
+    assert outputs(notebook) == f"edited {run_id}\nthe end\n"
+    assert outputs(notebook.with_stem("analysis")) == f"{run_id}\nthe end\n"
+    assert Path(record["report"]).is_file()
+
+
+def test_what_is_prepared_is_told_in_lines(tmp_path: Path) -> None:
+    done = run(tmp_path, "--steps", "join", "--prepare-only")
+    (run_dir,) = (tmp_path / "out" / "runs").iterdir()
+    assert done.stdout.splitlines() == [
+        "Prepared, not executed",
+        "  Period      2023-08-01 to 2023-08-31",
+        f"  Notebook    {run_dir}/join.ipynb",
+        f"  Execute     techco resume {run_dir}",
+    ]
+
+
+def test_what_cannot_be_prepared_has_failed(tmp_path: Path) -> None:
+    templates = write_templates(tmp_path / "templates")
+    text = json.loads((templates / "join.ipynb").read_text())
+    (templates / "join.ipynb").write_text(json.dumps({**text, "nbformat": 9}))
+    request = RunRequest(Period.parse("2023-08"), str(tmp_path), out=tmp_path, templates=templates, prepare_only=True)
+    with pytest.raises(StepFailed, match="is not a valid notebook"):
+        start(request)
+    (record,) = recorded_runs(tmp_path)
+    assert (record.status, record.error and record.error.step) == ("failed", "join")
