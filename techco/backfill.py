@@ -25,7 +25,7 @@ from techco.record import RunRecord, Status
 from techco.request import RunRequest
 from techco.run import check
 from techco.storage import Storage
-from techco.worker import Ahead, Ended, Started
+from techco.worker import Ahead, Ended, Said, Started
 from techco.workers import Workers, most_jobs, workers
 
 MOST_PERIODS = 4000
@@ -81,6 +81,9 @@ class Watcher(Protocol):
 
     def changed(self, part: Part) -> None:
         """A period has another status or step."""
+
+    def printed(self, part: Part, step: str, line: str) -> None:
+        """A cell has printed a line, and that is to be shown."""
 
 
 @dataclass
@@ -217,7 +220,8 @@ class _Work:
         """Make the runs, so many at once."""
         self.crew.start(number)
         request = self.request
-        if len(self.parts) > 1 and request.templates is None and {"ingest", "join"} & set(request.steps):
+        is_ours = request.templates is None and {"ingest", "join"} & set(request.steps)
+        if is_ours and len(self.parts) > 1 and not request.prepare_only:
             self._make_ahead()
             request = replace(request, refresh=False)  # that was done
         waiting = deque(self.parts)
@@ -231,12 +235,15 @@ class _Work:
                 self.hear(job, said)
 
     def hear(self, job: RunRequest | Ahead, said: object) -> None:
-        """Note what a worker says of its job: `Started`, `Ended`, or the last words of its process."""
+        """Note what a worker says of its job: `Started`, `Said`, `Ended`, or the last words of its process."""
         if isinstance(said, Ended):
             self.crew.finish(job)
         if isinstance(job, Ahead):
             return
         part = next(part for part in self.parts if part.period == job.period)
+        if isinstance(said, Said):
+            self.watcher.printed(part, said.step, said.line)
+            return
         if isinstance(said, Started):
             part.step = said.step
         else:

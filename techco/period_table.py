@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from techco.backfill import Backfill, Part, Watcher
 
-_COLOURS = {"completed": "green", "failed": "bold red", "running": "cyan", "pending": "dim"}
+_COLOURS = {"completed": "green", "prepared": "cyan", "failed": "bold red", "running": "cyan", "pending": "dim"}
+_ENDED = ("completed", "prepared", "failed")
 _AROUND = 8  # lines of a terminal that the table leaves to what is above and below it
 
 
@@ -42,9 +43,14 @@ class Lines:
 
     def changed(self, part: Part) -> None:
         """Say how a period has ended."""
-        if part.status in ("completed", "failed"):
+        if part.status in _ENDED:
+            took = "" if part.seconds is None else f" in {part.seconds:.1f} s"
             told = f", total sales {format_value(part.total_sales, 'money')}" if part.total_sales is not None else ""
-            self._print(f"{days(part)}: {part.status} in {part.seconds:.1f} s{told}{part.error and '. ' + part.error}")
+            self._print(f"{days(part)}: {part.status}{took}{told}{part.error and '. ' + part.error}")
+
+    def printed(self, part: Part, step: str, line: str) -> None:
+        """Print it with where it comes from."""
+        self._print(_said(part, step, line))
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -78,11 +84,15 @@ class Live:
     def changed(self, part: Part) -> None:
         """Nothing: the table is drawn anew four times a second."""
 
+    def printed(self, part: Part, step: str, line: str) -> None:
+        """Print it above the table."""
+        self._console.print(_said(part, step, line), markup=False, highlight=False, soft_wrap=True)
+
     def _shown(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        ended = sum(part.status in ("completed", "failed") for part in self._parts)
+        ended = sum(part.status in _ENDED for part in self._parts)
         failed = sum(part.status == "failed" for part in self._parts)
         foot = f"{ended:,} of {len(self._parts):,} done" + (f", {failed:,} failed" if failed else "")
         shown: list[ConsoleRenderable] = [Text(self._head), table(self._window()), Text(foot)]
@@ -153,6 +163,10 @@ def _status(part: Part) -> str:
 def _time(part: Part) -> str:
     seconds = time.monotonic() - part.began if part.status == "running" else part.seconds
     return "" if seconds is None or part.is_earlier else f"{seconds:.1f} s"
+
+
+def _said(part: Part, step: str, line: str) -> str:
+    return f"{days(part)} {step}: {line}"
 
 
 def _plan(parts: Sequence[Part], jobs: int) -> str:

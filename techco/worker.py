@@ -40,6 +40,14 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Said:
+    """A line that a cell has printed."""
+
+    step: str
+    line: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """Says how a job has ended: `record` is that of its run, if there is one; `trouble` what is not in the record."""
 
@@ -54,7 +62,7 @@ def main(handle: int) -> NoReturn:
     ----------
     handle
         File descriptor of a connection. What comes are `RunRequest`s and `Ahead`s; what goes, pickled as they are,
-        for each some `Started` and one `Ended`.
+        for each some `Started` and `Said`, and one `Ended`.
     """
     try:
         interrupts.heed()
@@ -87,7 +95,7 @@ def _serve(connection: Connection) -> NoReturn:
 def _nursery(request: RunRequest) -> Nursery:
     from techco.kernels import Nursery
 
-    return Nursery([request.template(step) for step in request.steps])
+    return Nursery([request.template(step) for step in request.all_steps])
 
 
 def _run(request: RunRequest, connection: Connection, nursery: Nursery) -> Ended:
@@ -137,12 +145,19 @@ def _ahead(job: Ahead) -> str:
 
 
 class _Telling(Silent):
-    """Says over a connection which step begins."""
+    """Says over a connection which step begins, and what is printed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def step_started(self, step: StepRecord) -> None:
         """Say it, if anybody listens."""
+        self._send(Started(step.name))
+
+    def cell_printed(self, step: StepRecord, line: str) -> None:
+        """Pass it on."""
+        self._send(Said(step.name, line))
+
+    def _send(self, said: object) -> None:
         with suppress(OSError):
-            self._connection.send(Started(step.name))
+            self._connection.send(said)

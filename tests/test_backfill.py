@@ -164,6 +164,17 @@ def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_fai
     assert len(periods(run(tmp_path, [*words, "--refresh"]))) == len(recorded_runs(tmp_path / "out")) - 5
 
 
+def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
+    words = each_day(tmp_path, days="2023-08-01..2023-08-02", ingest="print('printed', start_date)")
+    prepared = run(tmp_path, [*words, "--prepare-only", "--json"])
+    assert [one["status"] for one in periods(prepared)] == ["prepared"] * 2
+    made = run(tmp_path, [*words, "--log-output"])
+    assert made.returncode == 0, made.stderr
+    for day in ("2023-08-01", "2023-08-02"):
+        assert f"{day} ingest: printed {day}" in made.stderr
+    assert "2 periods in" in made.stdout
+
+
 def test_a_process_that_dies_fails_its_period_and_another_takes_its_place(tmp_path: Path) -> None:
     kill = "import os, psutil\nif start_date == '2023-08-01':\n    psutil.Process(os.getppid()).parent().kill()"
     made = run(tmp_path, each_day(tmp_path, "--json", "--jobs", "1", days="2023-08-01..2023-08-02", join=kill))
