@@ -237,7 +237,7 @@ class _Work:
     def hear(self, job: RunRequest | Ahead, said: object) -> None:
         """Note what a worker says of its job: `Started`, `Said`, `Ended`, or the last words of its process."""
         if isinstance(said, Ended):
-            self.crew.finish(job)
+            (self.crew.dismiss if isinstance(job, Ahead) else self.crew.finish)(job)
         if isinstance(job, Ahead):
             return
         part = next(part for part in self.parts if part.period == job.period)

@@ -127,6 +127,11 @@ class Workers:
             del self._busy[worker]
             self._free.append(worker)
 
+    def dismiss(self, job: object) -> None:
+        """Note that a job has ended, and end its worker, as its engine keeps the memory that the job took."""
+        self.finish(job)
+        self._free.pop().close()
+
     def interrupt(self) -> Iterator[tuple[Any, Any]]:
         """Ask all to end, and yield what they say until they have."""
         for worker in (*self._busy, *self._free):
