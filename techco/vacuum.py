@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from techco.contract import TABLES
+from techco.errors import StorageError
 from techco.scratch import PREFIX
+from techco.scrub import scrub
 from techco.storage import KEEP_DAYS, TABLES_FOLDER, RawFile, Storage
 
 KEEP = timedelta(days=KEEP_DAYS)
+# An account deletes hundreds of files in one request, which may take longer than other requests.
+_PATIENCE = {"timeout": "300s"}
+_TREE = re.compile(r"\x1b\[[0-9;]*m|↳")
 _PUT_ASIDE = (PREFIX, f"{TABLES_FOLDER}/.probe-", f"{TABLES_FOLDER}/doctor-probe-")
 
 
@@ -64,7 +70,7 @@ def _vacuum_table(storage: Storage, name: str, keep: timedelta, dry_run: bool) -
 
     folder, hours = f"{TABLES_FOLDER}/{name}", int(keep / timedelta(hours=1))
     with storage.engine_environment():
-        table = DeltaTable(storage.engine_path(folder))
+        table = DeltaTable(storage.engine_path(folder), storage_options=_PATIENCE)
     # `full` also takes files that no commit ever named, as a writer that was killed leaves them.
     remove = partial(
         table.vacuum,
@@ -73,10 +79,17 @@ def _vacuum_table(storage: Storage, name: str, keep: timedelta, dry_run: bool) -
         enforce_retention_duration=keep >= KEEP,
         post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),  # see `techco.checkpoints`
     )
-    paths = remove(dry_run=True)
-    if paths and not dry_run:  # even if there is nothing to do it would write to the log
-        paths = remove(dry_run=False)
-        _remove_empty(storage, folder, paths)
+    try:
+        paths = remove(dry_run=True)
+        if paths and not dry_run:  # even if there is nothing to do it would write to the log
+            paths = remove(dry_run=False)
+            _remove_empty(storage, folder, paths)
+    except OSError as error:
+        reason = scrub(_TREE.sub("", str(error))).strip().rpartition("\n")[2].strip()
+        raise StorageError(
+            f"{storage.url}/{folder} was not cleaned to its end: {reason}. What the table holds is as it was. "
+            "Run it again."
+        ) from None
     return [f"{folder}/{path}" for path in paths]
 
 

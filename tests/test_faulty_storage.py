@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from tiny_notebooks import write_templates
 from techco import analysis, open_shop
 from techco.access import Access
 from techco.azure import patience
-from techco.errors import StepFailed, StorageAway, TechcoError
+from techco.contract import TABLES
+from techco.errors import StepFailed, StorageAway, StorageError, TechcoError
 from techco.history import find_run
 from techco.ingest import ingest
 from techco.join import join
@@ -33,6 +35,7 @@ from techco.period import Period
 from techco.places import open_storage
 from techco.publish import publish_run
 from techco.run import RunRequest, run
+from techco.vacuum import vacuum
 
 AUGUST = "2023-08"
 DAYS = ("2023-08-01", "2023-08-02", "2023-08-03")
@@ -364,3 +367,33 @@ def test_a_commit_whose_answer_is_lost_is_made_once(storage_account: Azurite, pr
     assert (records["accepted"], joined["logs"], joined["total_sales"]) == (12, 12, "121.20")
     expected = {day: [1000 + n + 3 * k for k in range(4)] for n, day in enumerate(DAYS)}
     assert (ids(url, "web_logs"), ids(url, "full_data")) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        pytest.param(LOST, 1, id="lost"),
+        pytest.param(Fault("delay", 35), 1, id="slow", marks=pytest.mark.soak),
+        pytest.param(BROKEN, None, id="broken", marks=pytest.mark.soak),
+    ],
+)
+def test_a_cleaning_outlasts_faults_or_says_how_far_it_came(
+    storage_account: Azurite, proxy: FaultyProxy, fault: Fault, times: int | None
+) -> None:
+    url = shop_of(storage_account, logs_of(0))
+    shop = open_shop(url, AUGUST)
+    ingest(shop)
+    ingest(open_shop(url, AUGUST, refresh=True))
+    time.sleep(1.1)  # a container knows the times of its files to the second
+    storage, before_it = open_storage(url), ids(url, "web_logs")
+    proxy.set(Rule(fault, "^POST .*comp=batch", times=times))
+    if times is None:
+        with pytest.raises(StorageError, match=r"not cleaned to its end: .*What the table holds is as it was"):
+            vacuum(storage, timedelta())
+        proxy.set()
+    vacuum(storage, timedelta())
+    assert len(proxy.broken()) == (times or 0)
+    proxy.set()
+    files = {file.name for file in storage.files("tables") if file.name.endswith(".parquet")}
+    assert files == {f"tables/{name}/{path}" for name in TABLES for path in shop.tables.data_files(name)}
+    assert ids(url, "web_logs") == before_it
