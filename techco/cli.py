@@ -14,6 +14,7 @@ import typer
 from techco import __version__, commands, interrupts
 from techco.errors import ParameterError
 from techco.exits import exit_codes
+from techco.kernelspecs import PYTHON3
 from techco.options import (
     Account,
     AsOf,
@@ -45,6 +46,7 @@ from techco.options import (
 from techco.papermill_options import (
     PAPERMILL_EXAMPLES,
     ExecutionTimeout,
+    KernelName,
     LogOutput,
     Parameters,
     ParametersFile,
@@ -163,6 +165,7 @@ def run(
     parameters: Parameters = None,
     parameters_yaml: ParametersYaml = None,
     parameters_file: ParametersFile = None,
+    kernel: KernelName = PYTHON3,
     log_output: LogOutput = False,
     execution_timeout: ExecutionTimeout = None,
     start_timeout: StartTimeout = None,
@@ -200,7 +203,7 @@ def run(
     all_conf = {**settings.all_spark_conf, **shown} if request.engine != "sail" else shown
     request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, parameters=given, resumes=resumes)
     limits = Limits(start_timeout or Limits.start_s, execution_timeout)
-    request = replace(request, limits=limits, log_output=log_output, prepare_only=prepare_only)
+    request = replace(request, kernel=kernel, limits=limits, log_output=log_output, prepare_only=prepare_only)
     progress = progress if progress_bar is None else progress_bar
     if jobs is not None and each is None:
         raise ParameterError("--jobs is given without --each. Say what the period is to be cut into: --each day.")

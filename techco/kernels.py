@@ -17,16 +17,20 @@ from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from techco import interrupts
+from techco import interrupts, kernelspecs
 from techco.warm import VARIABLE, import_statements, shared_modules
+
+if TYPE_CHECKING:
+    from jupyter_client.kernelspec import KernelSpec
 
 # A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /tmpNNNNNNNN/kernel-ipc-N.
 _SOCKET_DIR_LIMIT = 68
 _IPYKERNEL = "ipykernel.kernelapp"
 # What lies in the current directory, which may be a storage, is data, and never code.
-_ARGUMENTS = ["--IPKernelApp.extra_extensions=techco.warm", "--InteractiveShellApp.ignore_cwd=True"]
+_IGNORES_CWD = "--InteractiveShellApp.ignore_cwd=True"
+_WARMS_UP = "--IPKernelApp.extra_extensions=techco.warm"
 _DIES_WITHIN_S = 5
 _LOOKS_EVERY_S = 0.002
 _LAST_WORDS = 4000
@@ -111,7 +115,13 @@ class Nursery:
             )
 
     def fork(
-        self, modules: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str], log: Path, path: Path
+        self,
+        modules: Sequence[str],
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        path: Path,
+        is_program: bool = False,
     ) -> Process:
         """Start a kernel's process.
 
@@ -120,21 +130,24 @@ class Nursery:
         modules
             What it needs before all else.
         arguments
-            Of ipykernel.
+            Of ipykernel, or the words of a program that is a kernel.
         environment
             All of its variables.
         log
             Where what it writes goes.
         path
             Where it may import from what is nowhere else.
+        is_program
+            Whether it becomes a program.
 
         Raises
         ------
         RuntimeError
             When the nursery has died; says what it wrote last.
         """
-        request = {"modules": modules, "arguments": arguments, "environment": dict(environment)}
+        request: dict[str, Any] = {"modules": modules, "arguments": arguments, "environment": dict(environment)}
         request |= {"log": str(log), "directory": str(Path.cwd()), "path": str(path.absolute())}
+        request |= {"is_program": is_program}
         return Process(self._ask(request), self._process)
 
     def clear(self) -> None:
@@ -176,11 +189,12 @@ class Nursery:
 
 
 class Kernel:
-    """One kernel process of the Python that runs techco, reachable over sockets in a private folder.
+    """One kernel process of the Python that runs techco or of another one, reachable over sockets in a private folder.
 
     It runs in the current directory, but imports nothing from there: what is nowhere else may lie beside its notebook.
-    It imports what its notebook imports while it waits (see `techco.warm`), has a folder of its own for temporary
-    files, and writes what the operating system sees of its output to a file instead of this process's stdout.
+    It has a folder of its own for temporary files, and writes what the operating system sees of its output to a file
+    instead of this process's stdout. That of this Python imports what its notebook imports while it waits (see
+    `techco.warm`).
 
     Parameters
     ----------
@@ -192,6 +206,8 @@ class Kernel:
         Environment variables of the kernel beside those of this process.
     libraries
         Modules that it imports while it waits, beside those of the notebook.
+    spec
+        The installed kernel of another Python.
 
     Attributes
     ----------
@@ -205,21 +221,19 @@ class Kernel:
         notebook: Path,
         variables: Mapping[str, str] | None = None,
         libraries: Sequence[str] = (),
+        spec: KernelSpec | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=nursery.sockets))
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
         self._temporary = Path(tempfile.mkdtemp(dir=nursery.folder))
-        modules = [_IPYKERNEL, *shared_modules(notebook)]
-        self.manager = _manager(self.folder, partial(nursery.fork, modules, log=self._log, path=notebook.parent))
+        modules = [] if spec else [_IPYKERNEL, *shared_modules(notebook)]
+        fork = partial(nursery.fork, modules, log=self._log, path=notebook.parent, is_program=spec is not None)
+        self.manager = _manager(self.folder, fork, spec, notebook.parent)
+        own = {"TMPDIR": str(self._temporary)} | ({} if spec else {VARIABLE: import_statements(notebook, libraries)})
         try:
             _wait(self.manager.start_kernel)(
-                env={
-                    **os.environ,
-                    **(variables or {}),
-                    VARIABLE: import_statements(notebook, libraries),
-                    "TMPDIR": str(self._temporary),
-                },
-                extra_arguments=_ARGUMENTS,
+                env={**os.environ, **(variables or {}), **own},
+                extra_arguments=[_IGNORES_CWD] if spec else [_WARMS_UP, _IGNORES_CWD],
             )
         except BaseException:
             self.stop()
@@ -257,7 +271,7 @@ class Kernels:
     ----------
     notebooks
         In the order of their turns.
-    variables, libraries
+    variables, libraries, spec
         As for each `Kernel`.
     nursery
         What they are forked from, which lives on; None makes one that ends with them.
@@ -268,9 +282,10 @@ class Kernels:
         notebooks: Iterable[Path],
         variables: Mapping[str, str] | None = None,
         libraries: Sequence[str] = (),
+        spec: KernelSpec | None = None,
         nursery: Nursery | None = None,
     ) -> None:
-        self._notebooks, self._variables, self._libraries = deque(notebooks), variables, libraries
+        self._notebooks, self._options = deque(notebooks), (variables, libraries, spec)
         self._stack = ExitStack()
         self._given = nursery
         self._nursery: Nursery
@@ -287,12 +302,14 @@ class Kernels:
     def prepare(self) -> None:
         """Start the next kernel in advance, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
-            self._ready = Kernel(self._nursery, self._notebooks.popleft(), self._variables, self._libraries)
+            self._ready = Kernel(self._nursery, self._notebooks.popleft(), *self._options)
             self._stack.callback(self._ready.stop)
 
     def __enter__(self) -> Self:
         with interrupts.held_back():
-            self._nursery = self._given or Nursery(self._notebooks)
+            self._nursery = self._given or Nursery(
+                [] if self._options[-1] else self._notebooks
+            )  # another Python has its own
             end = self._nursery.clear if self._given else self._nursery.stop
             self._stack.callback(end)
             self._stack.enter_context(interrupts.at_once(self._nursery.stop))
@@ -307,30 +324,33 @@ def _folder(parent: str | None = None) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="techco-", dir=parent, ignore_cleanup_errors=True)
 
 
-def _manager(folder: Path, fork: Callable[..., Process]) -> Any:
-    """A manager whose kernel is forked instead of started."""
+def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None, path: Path) -> Any:
+    """A manager whose kernel is forked instead of started; one of another Python imports last from `path`."""
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-    class ThisPython(KernelSpecManager):
+    this = KernelSpec(argv=["-f", "{connection_file}"], display_name="Python 3", language="python")
+
+    class Only(KernelSpecManager):
         """Knows one kernel: a `python3` of the user's own may belong to another Python, without techco."""
 
         def get_kernel_spec(self, kernel_name: str) -> Any:
-            return KernelSpec(argv=["-f", "{connection_file}"], display_name="Python 3", language="python")
+            return spec or this
 
     class Forking(LocalProvisioner):
         """Forks the process instead of starting a program."""
 
         async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-            process: Any = fork(arguments=cmd, environment=options["env"])
+            words = kernelspecs.command(cmd, path) if spec else cmd
+            process: Any = fork(arguments=words, environment=options["env"])
             # The nursery gives each process a group of its own, so that what it starts is killed with it.
             self.process, self.pid, self.pgid = process, process.pid, process.pid
             return self.connection_info
 
     # ipykernel warns, rightly, that TCP on loopback is open to other users of the machine.
     manager = AsyncKernelManager(
-        kernel_spec_manager=ThisPython(), transport="ipc", connection_file=str(folder / "kernel.json")
+        kernel_spec_manager=Only(), transport="ipc", connection_file=str(folder / "kernel.json")
     )
     manager.provisioner = Forking(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
     return manager

@@ -173,10 +173,18 @@ def execute(
         except _invalid_notebook() as error:
             raise _not_valid(template, error) from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
-            late = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of --start-timeout"
-            reason = late if "didn't respond" in str(error) else scrub(str(error))
-            raise StepFailed(f"{reason}.", scrub(kernel.last_words())) from error
+            raise _no_kernel(error, scrub(kernel.last_words()), limits) from error
     _require_every_cell(notebook)
+
+
+def _no_kernel(error: RuntimeError, last_words: str, limits: Limits) -> StepFailed:
+    """What nbclient says of a kernel that is dead or did not answer, as a sentence."""
+    reason = scrub(str(error))
+    if "didn't respond" in reason:
+        reason = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of --start-timeout"
+    elif "died before replying" in reason and last_words.strip():
+        reason = f"The kernel ended as it started: {last_words.strip().splitlines()[-1].rstrip('.')}"
+    return StepFailed(f"{reason}.", last_words)
 
 
 def prepare(template: Path, output: Path, parameters: Mapping[str, Any]) -> None:

@@ -34,9 +34,10 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
     ----------
     handle
         File descriptor of a connection. Each request is a JSON object: `modules`, which the kernel needs and are
-        imported before it is forked; `arguments` of ipykernel; `environment`; `log`, the file for what the process
-        writes; `directory`, which it runs in; `path`, where it may import from if a module is nowhere else. The answer
-        is the process id, in JSON. After an empty request nothing is left of all kernels so far, and the answer is 0.
+        imported before it is forked; `arguments` of ipykernel, or if `is_program` the words of a program that it
+        becomes; `environment`; `log`, the file for what the process writes; `directory`, which it runs in; `path`,
+        where it may import from if a module is nowhere else. The answer is the process id, in JSON. After an empty
+        request nothing is left of all kernels so far, and the answer is 0.
     modules
         What to import while nothing is asked, in this order.
     folders
@@ -91,18 +92,20 @@ def _fork(request: dict[str, Any], connection: Connection, kernels: list[int]) -
         try:
             connection.close()
             _become_kernel(request)
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(1)
     kernels.append(pid)
     # Its own group, before anybody can signal it: with it go the processes that it starts.
-    with contextlib.suppress(ProcessLookupError):  # it has died already
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has died, or become a program, already
         os.setpgid(pid, pid)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     return pid
 
 
 def _become_kernel(request: dict[str, Any]) -> NoReturn:
-    """Leave behind what a process of its own would not have, and run ipykernel."""
+    """Leave behind what a process of its own would not have, and run ipykernel, or become a program."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -112,6 +115,9 @@ def _become_kernel(request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update({**request["environment"], "JPY_PARENT_PID": str(os.getppid())})
     os.environ.setdefault("MPLBACKEND", _BACKEND)
+    if request["is_program"]:
+        os.setpgid(0, 0)  # afterwards nobody else can
+        os.execvp(request["arguments"][0], request["arguments"])
     tempfile.tempdir = None  # a module may have asked for it, in the environment of before
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # or all kernels would draw the same numbers

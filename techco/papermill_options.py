@@ -18,6 +18,7 @@ PAPERMILL_EXAMPLES = (
     "techco run --storage ./shop --period 2023-08 -f parameters.yaml -y 'top: 5' -p title 'All of August'\n\n"
     "techco run --storage ./shop --period 2023-08 --log-output --no-progress-bar --execution-timeout 600\n\n"
     "techco run --storage ./shop --period 2023-08 --template my_analysis.ipynb --prepare-only\n\n"
+    "techco run --storage ./shop --period 2023-08 --steps none --template my_analysis.ipynb -k other-python\n\n"
 )
 """For the help of `techco run`."""
 _APART = "\0"  # no word of a command line can hold it
@@ -62,6 +63,17 @@ ParametersFile = Annotated[
     list[Path] | None,
     typer.Option(
         "-f", "--parameters_file", metavar="FILE", help="Parameters in a file of YAML or JSON.", rich_help_panel=PANEL
+    ),
+]
+KernelName = Annotated[
+    str,
+    typer.Option(
+        "-k",
+        "--kernel",
+        metavar="NAME",
+        help="The kernel of all notebooks: python3, which is the Python that runs techco, or another one that is "
+        "installed.",
+        rich_help_panel=PANEL,
     ),
 ]
 LogOutput = Annotated[

@@ -10,6 +10,7 @@ from typing import Any
 from techco import notebooks
 from techco.access import Access
 from techco.errors import ParameterError
+from techco.kernelspecs import PYTHON3
 from techco.own_templates import check_names
 from techco.parameters import STANDARD, as_options
 from techco.period import Period
@@ -55,6 +56,8 @@ class RunRequest:
         Whether to publish the report, also that of a failed run.
     publish_to
         Where, as `target` of `techco.publish.publish_run`.
+    kernel
+        The name of the kernel that runs the notebooks.
     limits
         How long kernels and cells may take.
     log_output
@@ -86,6 +89,7 @@ class RunRequest:
     refresh: bool = False
     publish: bool = False
     publish_to: str | None = None
+    kernel: str = PYTHON3
     limits: notebooks.Limits = field(default_factory=notebooks.Limits)
     log_output: bool = False
     prepare_only: bool = False
@@ -134,6 +138,7 @@ class RunRequest:
             words += ["--steps", ",".join(self.steps) or NO_STEPS]
         words += [word for path in self.own_templates for word in ("--template", str(path.absolute()))]
         words += as_options(self.parameters)
+        words += ["--kernel", self.kernel] if self.kernel != PYTHON3 else []
         words += self.limits.options()
         words += ["--pii", self.pii] if self.pii != "mask" else []
         words += ["--refresh"] if self.refresh else []

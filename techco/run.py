@@ -18,6 +18,7 @@ from techco.errors import ParameterError, StepFailed, TechcoError
 from techco.history import RECORD, RUNS, find_run
 from techco.java import check_java
 from techco.kernels import Kernels, Nursery
+from techco.kernelspecs import PYTHON3, find_kernel
 from techco.liveness import held
 from techco.own_templates import check_notebook
 from techco.parameters import refuse_credentials, refuse_unknown
@@ -156,6 +157,7 @@ def check(request: RunRequest) -> Storage:
     name = parse_engine(request.engine)
     if name.needs_java:
         check_java()
+    find_kernel(request.kernel)
     _check_notebooks(request)
     storage = open_storage(request.storage, request.access)
     refuse_credentials(request.parameters)  # those of the storage are known by now
@@ -206,6 +208,7 @@ def _make_run_dir(request: RunRequest) -> Path:
 
 def _new_record(request: RunRequest, storage: Storage) -> RunRecord:
     """What is known before there is a folder, which gives the run its id."""
+    known = provenance(request.command(storage.url), storage.access, request.templates, request.parameters)
     return RunRecord(
         run_id="",
         storage=storage.url,
@@ -216,9 +219,7 @@ def _new_record(request: RunRequest, storage: Storage) -> RunRecord:
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         pii=request.pii,
         steps=[StepRecord(step) for step in request.all_steps],
-        provenance=dict(
-            provenance(request.command(storage.url), storage.access, request.templates, request.parameters)
-        ),
+        provenance=known | ({"kernel": request.kernel} if request.kernel != PYTHON3 else {}),
     )
 
 
@@ -246,7 +247,8 @@ def _execute_steps(
     steps = [step for step in record.steps if step.status != "completed"]
     templates = [request.template(step.name) for step in steps]
     environment = {**variables(request.access, request.pii, request.refresh), **engine}
-    with Kernels(templates, environment, storage.libraries, nursery) as kernels:
+    options = (environment, storage.libraries, find_kernel(request.kernel))
+    with Kernels(templates, *options, nursery) as kernels:
         for step in steps:
             step.status = "running"
             record.save(run_dir / RECORD)
@@ -259,7 +261,7 @@ def _execute_steps(
                 except StepFailed as error:
                     if not storage.is_back(error):
                         raise
-                    with Kernels([request.template(step.name)], environment, storage.libraries) as others:
+                    with Kernels([request.template(step.name)], *options) as others:
                         execute(others)  # a step replaces what it has made
             except TechcoError as error:
                 if interrupts.came():  # a library has made another error of it
