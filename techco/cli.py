@@ -16,6 +16,7 @@ from techco.errors import ParameterError
 from techco.exits import exit_codes
 from techco.kernelspecs import PYTHON3
 from techco.options import (
+    EXAMPLE_RUN,
     Account,
     AsOf,
     ContainerName,
@@ -129,6 +130,9 @@ def _techco(
         "techco run --storage ./shop --from 2023-08-01 --to 2023-08-15 --steps analysis\n\n"
         "techco run --storage abfss://data@myshop.dfs.core.windows.net/prefix --period 2023-08\n\n"
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
+        "techco run --account myshop --container data --endpoint https://myshop.privatelink.blob.core.windows.net "
+        "--period 2023-08 --publish --publish-to reports\n\n"
+        "techco run --storage ./shop --period yesterday --refresh --out /srv/reports --no-progress\n\n"
         "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some periods of --each failed, 130 interrupted, 143 and 129 "
@@ -267,7 +271,13 @@ def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
         raise typer.Exit(interrupts.exit_code() if stopped else 1)
 
 
-@app.command(epilog="[bold]Example[/bold]\n\ntechco resume 20230901T060000-2023-08-01_2023-08-31")
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        f"techco resume {EXAMPLE_RUN}\n\n"
+        f"techco resume {EXAMPLE_RUN} --out /srv/reports --no-progress --json"
+    )
+)
 @exit_codes()
 def resume(
     run: Run,

@@ -14,6 +14,7 @@ import typer
 from techco.errors import ParameterError
 from techco.exits import exit_codes
 from techco.options import (
+    EXAMPLE_RUN,
     Account,
     ContainerName,
     Endpoint,
@@ -37,7 +38,13 @@ from techco.terminal import console, print_checks, print_error, print_json, prin
 app = typer.Typer()
 
 
-@app.command(epilog="[bold]Example[/bold]\n\ntechco generate ./shop --logs 1000000 --format lines --messy")
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco generate ./shop --logs 1000000 --format lines --messy\n\n"
+        "techco generate ./shop --customers 500 --products 20 --seed 8 --from 2023-01-01 --to 2023-12-31 --json"
+    )
+)
 @exit_codes()
 def generate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder, or an older sample.")],
@@ -67,7 +74,7 @@ def generate(
         console().print(describe(expected))
 
 
-@app.command()
+@app.command(epilog=f"[bold]Example[/bold]\n\ntechco render {EXAMPLE_RUN} --out /srv/reports")
 @exit_codes()
 def render(
     run: Run,
@@ -84,9 +91,11 @@ def render(
 @app.command(
     epilog=(
         "[bold]Examples[/bold]\n\n"
-        "techco publish 20230901T060000-2023-08-01_2023-08-31\n\n"
-        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to '$web'\n\n"
-        "techco publish 20230901T060000-2023-08-01_2023-08-31 --to abfss://reports@myshop.dfs.core.windows.net/sales\n\n"
+        f"techco publish {EXAMPLE_RUN}\n\n"
+        f"techco publish {EXAMPLE_RUN} --to '$web'\n\n"
+        f"techco publish {EXAMPLE_RUN} --to abfss://reports@myshop.dfs.core.windows.net/sales\n\n"
+        f"techco publish {EXAMPLE_RUN} --out /srv/reports --key-vault kv-shop --secret storage-key "
+        "--endpoint https://myshop.privatelink.blob.core.windows.net\n\n"
         "Who may open the pages is up to the container; '$web' is the account's public web site."
     )
 )
@@ -112,7 +121,11 @@ def publish(
 
 @app.command(
     name="list",
-    epilog="[bold]Examples[/bold]\n\ntechco list --status failed\n\ntechco list --storage north --within 2023 --json",
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco list --status failed --out /srv/reports\n\n"
+        "techco list --storage north --within 2023 --json"
+    ),
 )
 @exit_codes()
 def list_runs(
@@ -144,7 +157,11 @@ def list_runs(
         print(f"No runs in {folder.absolute() / RUNS}. Make one: techco run")  # noqa: T201
 
 
-@app.command()
+@app.command(
+    epilog=(
+        f"[bold]Examples[/bold]\n\ntechco show {EXAMPLE_RUN}\n\ntechco show {EXAMPLE_RUN} --out /srv/reports --json"
+    )
+)
 @exit_codes()
 def show(run: Run, out: Out = None, json: Json = False) -> None:
     """Say of a run how it was asked for, how long each cell took, what it found, and where everything is."""
@@ -159,7 +176,10 @@ def show(run: Run, out: Out = None, json: Json = False) -> None:
         console().print(describe(record, run_dir), markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command(name="open")
+@app.command(
+    name="open",
+    epilog=f"[bold]Examples[/bold]\n\ntechco open\n\ntechco open {EXAMPLE_RUN} --out /srv/reports",
+)
 @exit_codes()
 def open_report(
     run: Annotated[
@@ -186,7 +206,7 @@ def open_report(
         raise typer.Exit(1)
 
 
-@app.command(epilog="[bold]Example[/bold]\n\ntechco clean --older-than 90d --dry-run")
+@app.command(epilog="[bold]Example[/bold]\n\ntechco clean --older-than 90d --out /srv/reports --dry-run")
 @exit_codes()
 def clean(
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Of days or weeks, such as 90d or 12w.")],
@@ -208,8 +228,10 @@ def clean(
     epilog=(
         "[bold]Examples[/bold]\n\n"
         "techco doctor\n\n"
-        "techco doctor --storage ./shop\n\n"
+        "techco doctor --storage ./shop --engine spark --out /srv/reports --json\n\n"
         "techco doctor --account myshop --container data --key-vault kv-shop --secret storage-key\n\n"
+        "techco doctor --account myshop --container data --prefix north "
+        "--endpoint https://myshop.privatelink.blob.core.windows.net\n\n"
         "Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 130 interrupted, 143 and 129 ended by SIGTERM "
         "and SIGHUP."
     )
@@ -258,8 +280,10 @@ def doctor(
 @app.command(
     epilog=(
         "[bold]Examples[/bold]\n\n"
-        "techco vacuum --storage ./shop --dry-run\n\n"
-        "techco vacuum --account myshop --container data --keep-days 30"
+        "techco vacuum --storage ./shop --dry-run --json\n\n"
+        "techco vacuum --account myshop --container data --prefix north --keep-days 30\n\n"
+        "techco vacuum --account myshop --container data --key-vault kv-shop --secret storage-key "
+        "--endpoint https://myshop.privatelink.blob.core.windows.net"
     )
 )
 @exit_codes()

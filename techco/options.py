@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from techco.privacy import Pii as PiiValue
     from techco.settings import Settings
 
+EXAMPLE_RUN = "20230901T060000-2023-08-01_2023-08-31"
+"""A run's id, for the examples in `--help`."""
+
 Storage = Annotated[
     str | None,
     typer.Option(
