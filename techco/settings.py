@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,7 @@ def load_settings() -> Settings:
     ParameterError
         Names each variable with a value that is not allowed.
     """
+    _require_home()
     try:
         return Settings()
     except ValidationError as error:
@@ -110,6 +112,17 @@ def load_settings() -> Settings:
         raise ParameterError(
             f"{SPARK_CONF} is not one JSON object of texts. Give for instance "
             f'{SPARK_CONF}=\'{{"spark.executor.memory": "4g"}}\'.'
+        ) from None
+
+
+def _require_home() -> None:
+    """Jupyter's libraries and caches lie below it; a container's user may have none, and no name either."""
+    try:
+        Path.home()
+    except RuntimeError:
+        raise ParameterError(
+            f"HOME is not set, and this machine knows no user {os.getuid()}. Set HOME to a folder of this user's own; "
+            "it may be empty, and need not be writable."
         ) from None
 
 

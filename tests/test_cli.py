@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,17 @@ def test_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str,
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == USAGE
     assert words in result.stderr
+
+
+def test_user_without_a_home_is_told_to_set_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    result = CliRunner().invoke(app, ["run"])
+    assert (result.exit_code, result.stdout) == (USAGE, "")
+    assert result.stderr.startswith("Error: HOME is not set, and this machine knows no user")
 
 
 def test_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
