@@ -1,6 +1,7 @@
 """Trustworthy reports of a shop, from parameterized notebooks.
 
-`techco.open_shop(storage, period)` opens a shop for work by hand; the command `techco run` makes the reports.
+`techco.open(storage, period)` opens a shop to look into, `techco.open()` the sample shop. The command `techco run`
+makes the reports; its notebooks call `techco.open_shop`.
 """
 
 from __future__ import annotations
@@ -9,25 +10,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from techco.access import Access
+    from techco.explore import Explorer
+    from techco.explore import open as open  # noqa: A004 - exported, though not by __all__
     from techco.period import Period
     from techco.shop import Shop, open_shop
 
 __version__ = "0.1.0"
-__all__ = ["Access", "Period", "Shop", "__version__", "open_shop"]
+# Without `open`: `from techco import *` must leave Python's own as it is.
+__all__ = ["Access", "Explorer", "Period", "Shop", "__version__", "open_shop"]
+_MODULES = {"Access": "access", "Explorer": "explore", "Period": "period", "Shop": "shop"}
+_MODULES |= {"open": "explore", "open_shop": "shop"}
 
 
 def __getattr__(name: str) -> object:
     """Import the session only when a shop is opened, so that `techco --help` is quick."""
-    if name in ("Shop", "open_shop"):
-        from techco import shop
+    if name not in _MODULES:
+        raise AttributeError(f"module 'techco' has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(shop, name)
-    if name == "Access":
-        from techco.access import Access
+    return getattr(import_module(f"techco.{_MODULES[name]}"), name)
 
-        return Access
-    if name == "Period":
-        from techco.period import Period
 
-        return Period
-    raise AttributeError(f"module 'techco' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    """What completion offers."""
+    return [*__all__, "open"]

@@ -15,8 +15,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
+from techco.errors import TableError
 from techco.wording import WEEKDAYS, amount, short_day
 
 MIME = "application/vnd.techco+json"
@@ -113,11 +115,14 @@ class Table(Shown):
         return "".join(f'<td class="{c.kind}">{html.escape(format_value(v, c.kind))}</td>' for v, c in cells)
 
     def __repr__(self) -> str:
-        lines = [[c.label for c in self.columns]]
-        lines += [
-            [format_value(v, c.kind) for v, c in zip(r, self.columns, strict=True)] for r in self.rows[:SHOWN_ROWS]
+        shown = self.rows[:SHOWN_ROWS]
+        columns = [
+            _aligned([c.label, *(format_value(row[place], c.kind) for row in shown)], c.kind)
+            for place, c in enumerate(self.columns)
         ]
-        return "\n".join("  ".join(line) for line in lines)
+        lines = [self.title, *("  ".join(line).rstrip() for line in zip(*columns, strict=True))]
+        left = len(self.rows) - len(shown)
+        return "\n".join([*filter(None, lines), *([f"… and {left:,} more rows"] if left else [])])
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,6 +162,18 @@ class Finding(Shown):
         """Read a finding back from its payload."""
         fields = {"headline": "", **{key: value for key, value in payload.items() if key not in ("kind", "table")}}
         return cls(table=Table.from_payload(payload["table"]), **fields)
+
+    def save_plot(self, path: str | Path) -> None:
+        """Write the plot as an SVG file, which browsers and word processors show.
+
+        Raises
+        ------
+        TableError
+            When there is nothing to plot.
+        """
+        if not self.svg:
+            raise TableError(f"There is no plot to save: {self.headline}.")
+        Path(path).write_text(_standalone(self.svg), encoding="utf-8")
 
     def to_html(self) -> str:
         """Headline, sentence, plot and the first rows of the table, if it has any."""
@@ -232,6 +249,12 @@ class Figures(Shown):
 
     def __repr__(self) -> str:
         return repr(self._table())
+
+
+def _aligned(cells: Sequence[str], kind: ColumnKind) -> list[str]:
+    """The cells of a column, all as wide as the widest: numbers to the right."""
+    width = max(map(len, cells))
+    return [cell.rjust(width) if kind in ("integer", "money", "percent") else cell.ljust(width) for cell in cells]
 
 
 def _standalone(svg: str) -> str:

@@ -123,7 +123,7 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
         if receipt.check(shop.storage, {name: shop.data_files(name)}) is None:
             return None
     # The rows without a day are those of the last ingest of any period.
-    undated = [path for path, day in shop.tables.data_files("quarantine").items() if day is None]
+    undated = [file.path for file in shop.tables.data_files("quarantine") if file.day is None]
     if (undated or notes["undated"]) and _undated(shop, files).check(shop.storage, {"quarantine": undated}) is None:
         return None
     counts = [Counts(**count) for count in notes["counts"]]

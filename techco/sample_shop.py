@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import platformdirs
 
 from techco import interrupts
 from techco.errors import StorageError
+from techco.period import Period
 
+SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
+"""The days of the sample shop's logs."""
 _NAME = "sample-shop"
 _VERSION = "1"  # changes with what the generator writes
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pyspark.errors import PySparkException
+
 from techco.contract import TABLES
-from techco.display import Figures
+from techco.display import Figures, Shown
 from techco.engine import session
 from techco.engine_name import parse_engine
 from techco.errors import TableError
@@ -19,7 +21,7 @@ from techco.privacy import Pii, chosen_pii
 from techco.receipts import chosen_refresh
 from techco.scratch import Scratch
 from techco.storage import Storage
-from techco.tables import Tables
+from techco.tables import DataFile, Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -59,11 +61,14 @@ class Shop:
         """
         return self.tables.read(name, self.period if TABLES[name].by_day else None)
 
-    def data_files(self, name: str) -> list[str]:
+    def files(self, name: str) -> list[DataFile]:
         """The data files of one table, of those by day the period's; none if it is not there yet."""
         files = self.tables.data_files(name)
-        by_day = TABLES[name].by_day
-        return sorted(path for path, day in files.items() if not by_day or (day is not None and day in self.period))
+        return [file for file in files if not TABLES[name].by_day or file.day in self.period]
+
+    def data_files(self, name: str) -> list[str]:
+        """The paths of these files, sorted."""
+        return sorted(file.path for file in self.files(name))
 
     @property
     def customers(self) -> DataFrame:
@@ -103,11 +108,14 @@ class Shop:
         """Names of the tables that have been made."""
         return [name for name in TABLES if self.tables.exists(name)]
 
-    def make_views(self) -> None:
-        """Make a temporary view of each existing table, as it is now."""
-        for name in TABLES:
-            with suppress(TableError):
+    def make_views(self, names: Iterable[str] = TABLES) -> None:
+        """Make a temporary view of each table, as it is now; of one that is not there yet there is none."""
+        for name in names:
+            try:
                 self.table(name).createOrReplaceTempView(name)
+            except TableError:
+                with suppress(PySparkException):  # most have none, but another shop of the session may have made one
+                    self.spark.catalog.dropTempView(name)
 
     def __repr__(self) -> str:
         return repr(self._shown())
@@ -115,7 +123,7 @@ class Shop:
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return self._shown()._repr_mimebundle_()
 
-    def _shown(self) -> Figures:
+    def _shown(self) -> Shown:
         tables = ", ".join(self.existing()) or "none yet"
         return Figures("shop", {"storage": self.storage.url, "period": str(self.period), "tables": tables})
 

@@ -43,11 +43,14 @@ _READERS = 16  # of the written files' row counts, each of which waits for a sto
 
 @dataclass(frozen=True)
 class DataFile:
-    """A Parquet file inside a table: `path` relative to the table, `size` in bytes, its `day` (None for no day)."""
+    """A Parquet file inside a table: `path` relative to the table, `size` in bytes, its `day` (None for no day).
+
+    `rows` is None where another program has written it, and the log does not say.
+    """
 
     path: str
     size: int
-    rows: int
+    rows: int | None
     day: date | None
 
 
@@ -87,18 +90,18 @@ class Tables:
             raise TableError(
                 f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
             ) from None
-        files = [path for path, day, _ in _active(current) if period is None or (day is not None and day in period)]
+        files = [file.path for file in _active(current) if period is None or file.day in period]
         frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), files)
         return frame if period is None else frame.where(between(period.first, period.last))
 
-    def data_files(self, name: str) -> dict[str, date | None]:
-        """The data files that a table consists of now, and the day of each; none if the table is not there."""
+    def data_files(self, name: str) -> list[DataFile]:
+        """The data files that a table consists of now; none if the table is not there."""
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            return {path: day for path, day, _ in _active(self._open(name))}
+            return list(_active(self._open(name)))
         except TableNotFoundError:
-            return {}
+            return []
 
     def replace_all(self, name: str, frame: DataFrame, run_id: str) -> list[DataFile]:
         """Replace the whole content of a table that is not kept by day; returns what it consists of then.
@@ -347,17 +350,19 @@ def _removals(
 ) -> Iterator[RemoveAction]:
     from deltalake.transaction import RemoveAction
 
-    for path, day, size in _active(current):
-        if replaced(day):
-            yield RemoveAction(path, True, int(time.time() * 1000), size, _partition(day, table))
+    for file in _active(current):
+        if replaced(file.day):
+            day = _partition(file.day, table)
+            yield RemoveAction(file.path, True, int(time.time() * 1000), file.size, day)
 
 
-def _active(table: DeltaTable) -> Iterator[tuple[str, date | None, int]]:
-    """Path, day and size of each data file of a table."""
+def _active(table: DeltaTable) -> Iterator[DataFile]:
+    """The data files of a table."""
     import pyarrow as pa
 
     for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():
-        yield file["path"], file.get(f"partition.{PARTITION}"), file["size_bytes"]
+        day = file.get(f"partition.{PARTITION}")
+        yield DataFile(file["path"], file["size_bytes"], file.get("num_records"), day)
 
 
 def _partition(day: date | None, table: TableContract) -> dict[str, str | None]:

@@ -6,7 +6,9 @@ import configparser
 import json
 import re
 import subprocess
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -177,3 +179,17 @@ CHECKS: dict[str, Callable[[str], object]] = {
 def test_code_blocks_are_what_they_say(block: Block) -> None:
     language, text = block
     CHECKS[language](text)
+
+
+def test_the_readmes_first_python_works_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    source = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    exec(source, {})
+    printed = capsys.readouterr().out
+    for said in re.findall(r"print\(.*\)  # ([^,\n]+)", source):
+        assert said in printed
+    assert ET.parse("categories.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert Path("hours.png").stat().st_size > 1000

@@ -116,7 +116,7 @@ def fill_and_run(disk: Disk, sail: SparkSession, sizes: list[int]) -> list[str]:
         disk.empty()
         for table, old in before.items():
             assert held(whole, table) in (old, {**old, DAYS[1]: ids_of(first, 1)}), (size, table)
-        named = {f"tables/{table}/{path}" for table in TABLES for path in whole.tables.data_files(table)}
+        named = {f"tables/{table}/{file.path}" for table in TABLES for file in whole.tables.data_files(table)}
         assert data_files(storage) - files <= named, size
         assert ingest(day).records.values["accepted"] == 40, size
         assert join(day).values["total_sales"] == "404.00", size
