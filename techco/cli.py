@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from shlex import split
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +22,11 @@ from techco.options import (
     Each,
     Endpoint,
     Engine,
+    FirstDay,
     Jobs,
     Json,
     KeyVault,
+    LastDay,
     Out,
     PeriodText,
     Pii,
@@ -43,6 +44,7 @@ from techco.options import (
     chosen_period,
     chosen_pii,
     chosen_storage,
+    needed_period,
 )
 from techco.papermill_options import (
     PAPERMILL_EXAMPLES,
@@ -60,9 +62,7 @@ from techco.papermill_options import (
     chosen_parameters,
     take_standard,
 )
-from techco.period import Period, is_relative
-from techco.scrub import without_credentials
-from techco.storage import SAMPLE
+from techco.period import is_relative
 from techco.terminal import (
     console,
     print_error,
@@ -77,10 +77,9 @@ from techco.terminal import (
 
 if TYPE_CHECKING:
     from techco.access import Access
+    from techco.period import Period
     from techco.request import RunRequest
     from techco.settings import Settings
-
-SAMPLE_PERIOD = Period(date(2023, 8, 1), date(2023, 8, 31))
 
 app = typer.Typer(
     name="techco",
@@ -142,8 +141,8 @@ def _techco(
 @exit_codes()
 def run(
     storage: Storage = None,
-    start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")] = None,
+    start: FirstDay = None,
+    end: LastDay = None,
     period: PeriodText = None,
     as_of: AsOf = None,
     each: Each = None,
@@ -322,13 +321,8 @@ def _request(
 ) -> RunRequest:
     from techco.request import NO_STEPS, RunRequest
 
-    if period is None and storage != SAMPLE:
-        raise ParameterError(
-            f"No period is given for the storage {without_credentials(storage)}. "
-            "Say which days: --period 2023-08, or --from 2023-08-01 --to 2023-08-31."
-        )
     return RunRequest(
-        period=period or SAMPLE_PERIOD,
+        period=needed_period(period, storage),
         storage=storage,
         engine=chosen_engine(settings, engine),
         steps=() if steps == NO_STEPS else tuple(step.strip() for step in steps.split(",")),

@@ -16,24 +16,40 @@ from techco.exits import exit_codes
 from techco.options import (
     EXAMPLE_RUN,
     Account,
+    AsOf,
     ContainerName,
     Endpoint,
     Engine,
+    FirstDay,
     Json,
     KeyVault,
+    LastDay,
     Out,
+    PeriodText,
     Prefix,
     Run,
     Secret,
+    Storage,
     Target,
     chosen_access,
     chosen_engine,
+    chosen_period,
     chosen_storage,
+    needed_period,
     sample_spec,
 )
 from techco.period import Period, parse_day
 from techco.storage import KEEP_DAYS, SAMPLE
-from techco.terminal import console, print_checks, print_error, print_json, print_old_runs, print_removed, print_runs
+from techco.terminal import (
+    console,
+    print_checks,
+    print_error,
+    print_json,
+    print_lab,
+    print_old_runs,
+    print_removed,
+    print_runs,
+)
 
 app = typer.Typer()
 
@@ -204,6 +220,64 @@ def open_report(
     if not webbrowser.open(page.as_uri()):
         print_error("There is no browser on this machine. Open the file above in one.")
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "techco lab\n\n"
+        "techco lab --storage ./shop --period 2023-08 --step join\n\n"
+        "techco lab --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
+        "Ctrl-C ends JupyterLab with all that was started in it. Save before that."
+    )
+)
+@exit_codes()
+def lab(
+    step: Annotated[str, typer.Option(metavar="STEP", help="Which notebook: ingest, join or analysis.")] = "analysis",
+    storage: Storage = None,
+    start: FirstDay = None,
+    end: LastDay = None,
+    period: PeriodText = None,
+    as_of: AsOf = None,
+    engine: Engine = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for lab/.", show_default="current folder")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open it in the browser, or only print its URL.")
+    ] = True,
+    account: Account = None,
+    container: ContainerName = None,
+    prefix: Prefix = None,
+    key_vault: KeyVault = None,
+    secret: Secret = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Open JupyterLab on a notebook of yours, with storage and period filled in.
+
+    It is a copy in the folder lab/, named by step and period. Without --storage it is about the sample shop.
+    The same options open it again as you have left it; nothing overwrites it.
+    """
+    from techco.lab import Lab
+    from techco.request import RunRequest
+    from techco.settings import load_settings
+
+    settings = load_settings()
+    shop = chosen_storage(settings, storage, account, container, prefix)
+    request = RunRequest(
+        period=needed_period(chosen_period(period, start, end, as_of), shop),
+        storage=shop,
+        engine=chosen_engine(settings, engine),
+        steps=(step,),
+        out=out or settings.out,
+        templates=settings.templates,
+        access=chosen_access(settings, key_vault, secret, endpoint),
+        pii=settings.pii,
+        refresh=settings.refresh,
+    )
+    with Lab(request, browser=browser) as opened:
+        print_lab(opened)
+        opened.wait()
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ntechco clean --older-than 90d --out /srv/reports --dry-run")

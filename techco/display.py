@@ -26,6 +26,8 @@ SHOWN_ROWS = 20
 
 ColumnKind = Literal["text", "integer", "money", "percent", "date"]
 Value = str | int | None
+_NUMBERS = ("integer", "money", "percent")
+_LEFT = "text-align: left"
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,20 @@ class Table(Shown):
 
     def to_html(self, limit: int | None = SHOWN_ROWS) -> str:
         """An HTML table with at most `limit` rows (all if None) and a line that says how many are left out."""
-        head = "".join(f'<th scope="col" class="{c.kind}">{html.escape(c.label)}</th>' for c in self.columns)
+        head = "".join(f'<th scope="col" {_style(c.kind)}>{html.escape(c.label)}</th>' for c in self.columns)
         body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows[:limit])
         left = len(self.rows) - len(self.rows[:limit])
         more = f'<p class="more">… and {left:,} more rows</p>' if left else ""
         if not self.rows:
             more = '<p class="more">None.</p>'
-        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
+        caption = (
+            f'<caption style="{_LEFT}; white-space: nowrap">{html.escape(self.title)}</caption>' if self.title else ""
+        )
         return f'<table class="techco">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
 
     def _cells(self, row: Sequence[Value]) -> str:
         cells = zip(row, self.columns, strict=True)
-        return "".join(f'<td class="{c.kind}">{html.escape(format_value(v, c.kind))}</td>' for v, c in cells)
+        return "".join(f"<td {_style(c.kind)}>{html.escape(format_value(v, c.kind))}</td>" for v, c in cells)
 
     def __repr__(self) -> str:
         shown = self.rows[:SHOWN_ROWS]
@@ -254,7 +258,12 @@ class Figures(Shown):
 def _aligned(cells: Sequence[str], kind: ColumnKind) -> list[str]:
     """The cells of a column, all as wide as the widest: numbers to the right."""
     width = max(map(len, cells))
-    return [cell.rjust(width) if kind in ("integer", "money", "percent") else cell.ljust(width) for cell in cells]
+    return [cell.rjust(width) if kind in _NUMBERS else cell.ljust(width) for cell in cells]
+
+
+def _style(kind: ColumnKind) -> str:
+    """The attributes of a cell: JupyterLab aligns all to the right."""
+    return f'class="{kind}"' if kind in _NUMBERS else f'class="{kind}" style="{_LEFT}"'
 
 
 def _standalone(svg: str) -> str:

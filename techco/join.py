@@ -153,7 +153,7 @@ def _receipts(shop: Shop, periods: Sequence[Period]) -> list[Receipt]:
 
     def of(period: Period) -> dict[str, list[str]]:
         return {
-            name: sorted(path for path, day in found.items() if not TABLES[name].by_day or day in period)
+            name: sorted(file.path for file in found if not TABLES[name].by_day or file.day in period)
             for name, found in files.items()
         }
 

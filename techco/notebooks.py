@@ -76,13 +76,28 @@ def declared_parameters(template: Path) -> dict[str, str]:
         )
     # Not papermill's own inspection: its import takes longer than a kernel needs to start, which waits for this check.
     try:
-        assignments = ast.parse(_parameters_cell(template)).body
+        assignments = ast.parse(parameters_cell(template)).body
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise ParameterError(f"{template} is not a notebook: {type(error).__name__}: {error}.") from error
     found = dict(declared for node in assignments for declared in _declared(node))
     if not found:
         raise ParameterError(f"{template} declares no parameters. Tag the cell that assigns them `parameters`.")
     return found
+
+
+def parameters_cell(notebook: Path) -> str:
+    """The source of the first cell tagged `parameters`, empty if there is none.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError, AttributeError
+        When the file cannot be read, or is no notebook.
+    """
+    found = json.loads(notebook.read_text(encoding="utf-8"))
+    if found["nbformat"] < _NBFORMAT:
+        raise ValueError(f"its format is {found['nbformat']}, and must be {_NBFORMAT} or newer")
+    tagged = (cell["source"] for cell in found["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    return "".join(next(tagged, ""))
 
 
 def check_parameters(template: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,15 +218,6 @@ def _next(kernels: Kernels) -> Kernel:
         return kernels.next()
     except RuntimeError as error:
         raise StepFailed(scrub(str(error))) from error
-
-
-def _parameters_cell(template: Path) -> str:
-    """The source of the first cell with the tag, empty if there is none."""
-    notebook = json.loads(template.read_text(encoding="utf-8"))
-    if notebook["nbformat"] < _NBFORMAT:
-        raise ValueError(f"its format is {notebook['nbformat']}, and must be {_NBFORMAT} or newer")
-    tagged = (cell["source"] for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
-    return "".join(next(tagged, ""))
 
 
 def _declared(node: ast.stmt) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import typer
 
 from techco.errors import ParameterError
 from techco.period import WORDS, Period, Unit, is_relative, parse_day
+from techco.scrub import without_credentials
 from techco.storage import SAMPLE
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ Storage = Annotated[
 ]
 ShowProgress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")]
+FirstDay = Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD.")]
+LastDay = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")]
 PeriodText = Annotated[
     str | None,
     typer.Option(
@@ -164,6 +167,18 @@ def chosen_period(period: str | None, start: str | None, end: str | None, as_of:
         given, missing = ("--from", "--to") if end is None else ("--to", "--from")
         raise ParameterError(f"{given} is given without {missing}. Give both days; they may be the same.")
     return Period(parse_day(start, "--from"), parse_day(end, "--to"))
+
+
+def needed_period(period: Period | None, storage: str) -> Period:
+    """The period of the options, which only the sample shop does without."""
+    from techco.sample_shop import SAMPLE_PERIOD
+
+    if period is None and storage != SAMPLE:
+        raise ParameterError(
+            f"No period is given for the storage {without_credentials(storage)}. "
+            "Say which days: --period 2023-08, or --from 2023-08-01 --to 2023-08-31."
+        )
+    return period or SAMPLE_PERIOD
 
 
 def chosen_storage(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from techco.checks import Check
     from techco.cleaning import OldRun
+    from techco.lab import Lab
     from techco.period import Period
     from techco.record import RunRecord
     from techco.vacuum import Removed
@@ -102,6 +103,14 @@ def print_failure(record: RunRecord, stopped: str = "") -> None:
         console(stderr=True).print(f"Report: {record.report}", markup=False, highlight=False, soft_wrap=True)
     if record.published:
         console(stderr=True).print(f"Published: {record.published}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_lab(lab: Lab) -> None:
+    """Print which notebook is open in JupyterLab, and where; on stderr what there is to know."""
+    for name, text in (("Notebook", str(lab.notebook)), ("JupyterLab", lab.url)):
+        console().print(f"{name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
+    copy = "a new copy" if lab.is_new else "your copy of before, as you have left it"
+    console(stderr=True).print(f"This is {copy}. Ctrl-C ends JupyterLab.", markup=False, highlight=False)
 
 
 def print_runs(records: Mapping[str, RunRecord | None]) -> None:

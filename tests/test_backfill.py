@@ -106,8 +106,8 @@ def test_days_between_the_periods_stay_as_they_are(sail: SparkSession, storage: 
     ingest_each(span, [days[0], days[2]])
     join_each(span, [days[0], days[2]])
     for table in ("web_logs", "full_data"):
-        kept = {path for path, day in before[table].items() if day == days[1].first}
-        now = {path for path, day in august.tables.data_files(table).items() if day == days[1].first}
+        kept = {file.path for file in before[table] if file.day == days[1].first}
+        now = {file.path for file in august.tables.data_files(table) if file.day == days[1].first}
         assert kept == now, table
         assert sorted(row.log_id for row in august.tables.read(table).collect()) == [2, 11, 13]
 

@@ -395,5 +395,5 @@ def test_a_cleaning_outlasts_faults_or_says_how_far_it_came(
     assert len(proxy.broken()) == (times or 0)
     proxy.set()
     files = {file.name for file in storage.files("tables") if file.name.endswith(".parquet")}
-    assert files == {f"tables/{name}/{path}" for name in TABLES for path in shop.tables.data_files(name)}
+    assert files == {f"tables/{name}/{file.path}" for name in TABLES for file in shop.tables.data_files(name)}
     assert ids(url, "web_logs") == before_it

@@ -341,7 +341,10 @@ def test_a_cell_says_that_a_table_is_empty() -> None:
 
 
 def test_figures_of_words_read_from_the_left_and_of_numbers_from_the_right() -> None:
-    assert '<td class="text">/srv/shop</td>' in Figures("shop", {"storage": "/srv/shop", "tables": None}).to_html()
+    assert (
+        '<td class="text" style="text-align: left">/srv/shop</td>'
+        in Figures("shop", {"storage": "/srv/shop", "tables": None}).to_html()
+    )
     assert '<td class="integer">12.50</td>' in Figures("x", {"total_sales": "12.50", "conversion": "3.1"}).to_html()
 
 

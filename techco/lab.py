@@ -1,0 +1,249 @@
+"""Opens JupyterLab on a working copy of a notebook, with the user's parameters filled in.
+
+The copy is in a folder `lab/` beside `runs/`. JupyterLab runs below a process of its own, which ends it with all its
+kernels when this one ends, however that happens; see `techco.lab_server`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from importlib.util import find_spec
+from itertools import accumulate, count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+from techco import interrupts
+from techco.errors import ParameterError, TechcoError
+from techco.notebooks import parameters_cell
+from techco.request import RunRequest
+from techco.run import check
+from techco.scrub import hide
+from techco.settings import variables
+from techco.storage import SAMPLE, Storage
+
+FOLDER = "lab"
+_KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+_STARTS_WITHIN_S = 60
+_ENDS_WITHIN_S = 8
+_LOOKS_EVERY_S = 0.05
+
+
+class Lab:
+    """JupyterLab on a working copy; a context manager that ends it, with its kernels and all they have started.
+
+    Parameters
+    ----------
+    request
+        What the notebook is about: its only step, and the parameters.
+    browser
+        Whether JupyterLab opens the notebook in the user's browser.
+
+    Attributes
+    ----------
+    notebook
+        The working copy.
+    is_new
+        Whether it was made now; one with these parameters that was there is opened as the user has left it.
+    url
+        Where it is open, with the token that lets in.
+
+    Raises
+    ------
+    ParameterError, StorageError
+        When something in the request is not allowed; then nothing was made or started.
+    TechcoError
+        When JupyterLab is not installed, or does not start.
+    """
+
+    def __init__(self, request: RunRequest, *, browser: bool = True) -> None:
+        check_installed()
+        self.notebook, self.is_new = working_copy(request, check(request))
+        token = secrets.token_hex(24)
+        hide(token)
+        self._at_once = ExitStack()
+        with interrupts.held_back():
+            self._start(request, token, browser)
+            self._at_once.enter_context(interrupts.at_once(self.stop))
+        try:
+            self.url = self._wait_for_url(request.out.absolute())
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """Wait until the user ends JupyterLab, which its menu offers."""
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it, if it still runs, with all that was started in it."""
+        assert self._process.stdin, "it is a pipe"
+        self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDS_WITHIN_S)
+        self._process.kill()
+        self._process.wait()
+        for folder in (self._temporary, self._runtime):
+            folder.cleanup()
+        self._at_once.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self, request: RunRequest, token: str, browser: bool) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="techco-", ignore_cleanup_errors=True)
+        # Kernels have sockets in it, whose paths must be short.
+        self._runtime = tempfile.TemporaryDirectory(prefix="techco-", dir="/tmp", ignore_cleanup_errors=True)
+        token_file = Path(self._runtime.name, "token")
+        token_file.touch(mode=0o600)
+        token_file.write_text(token, encoding="ascii")
+        own = {
+            "TMPDIR": self._temporary.name,
+            "JUPYTER_RUNTIME_DIR": self._runtime.name,
+            "JUPYTER_TOKEN_FILE": str(token_file),
+        }
+        root, folders = request.out.absolute(), [self._temporary.name, self._runtime.name]
+        words = [f"--ServerApp.root_dir={root}", f"--ServerApp.open_browser={browser}", str(self.notebook)]
+        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
+        code += f"from techco.lab_server import guard; guard({words!r}, {folders!r})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", code],  # -P: what lies in the current directory is no code
+            stdin=subprocess.PIPE,
+            env={**_environment(request), **own},
+            start_new_session=True,  # Ctrl-C is for the one that started it
+        )
+
+    def _wait_for_url(self, root: Path) -> str:
+        deadline = time.monotonic() + _STARTS_WITHIN_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            for file in Path(self._runtime.name).glob("jpserver-*.json"):
+                with suppress(ValueError):  # it is being written
+                    said = json.loads(file.read_text(encoding="utf-8"))
+                    path = quote(self.notebook.relative_to(root).as_posix())
+                    token = {"token": said["token"]} if said["token"] else {}
+                    return f"{said['url']}lab/tree/{path}?{urlencode(token)}".rstrip("?")
+            time.sleep(_LOOKS_EVERY_S)
+        raise TechcoError(
+            "JupyterLab did not start; what it wrote is above. See whether it starts by itself: "
+            f"{sys.executable} -m jupyterlab"
+        )
+
+
+def _environment(request: RunRequest) -> dict[str, str]:
+    """What kernels find: how the storage is reached, and modules that lie beside notebooks of the user's own."""
+    found = {**os.environ, **variables(request.access, request.pii, request.refresh)}
+    if request.templates:
+        found["PYTHONPATH"] = os.pathsep.join(
+            filter(None, (found.get("PYTHONPATH"), str(request.templates.absolute())))
+        )
+    return found
+
+
+def check_installed() -> None:
+    """Check that JupyterLab is there for the Python that runs techco.
+
+    Raises
+    ------
+    TechcoError
+        Says how to install it.
+    """
+    if find_spec("jupyterlab") is None:
+        raise TechcoError(
+            f"JupyterLab is not installed for {sys.executable}. Install it: {sys.executable} -m pip install jupyterlab"
+        )
+
+
+def working_copy(request: RunRequest, storage: Storage) -> tuple[Path, bool]:
+    """Copy a notebook with the parameters filled in; if there is a copy with these parameters, it is left as it is.
+
+    Returns
+    -------
+    tuple[Path, bool]
+        The copy, and whether it was made now. It is named by step and period; where that name is taken by a copy with
+        other parameters, by another shop's for instance, it gets a number.
+    """
+    (step,) = request.steps
+    values = {
+        "storage": SAMPLE if storage.is_sample else storage.url,
+        "start_date": str(request.period.first),
+        "end_date": str(request.period.last),
+        "engine": request.engine,
+    }
+    template, folder = request.template(step), request.out.absolute() / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    text = _filled(template, values)
+    for number in count(1):
+        name = f"{step}-{request.period.first}_{request.period.last}"
+        path = folder / f"{name}{'' if number == 1 else f'-{number}'}.ipynb"
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+                return path, True
+        except FileExistsError:
+            if _has_values(path, values):
+                return path, False
+    raise AssertionError("there are always more numbers")
+
+
+def _has_values(path: Path, values: Mapping[str, str]) -> bool:
+    """Whether a notebook's cell of parameters assigns these values, as far as that can be told."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+        return values == _assigned(parameters_cell(path), values)
+    return False
+
+
+def _assigned(source: str, names: Collection[str]) -> dict[str, object]:
+    return {name: ast.literal_eval(value) for name, value in _assignments(source) if name in names}
+
+
+def _filled(template: Path, values: Mapping[str, str]) -> str:
+    """A notebook with other values in its cell of parameters, for the Python that runs techco."""
+    import nbformat
+
+    notebook: Any = nbformat.read(template, as_version=4)  # type: ignore[no-untyped-call]
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    cell.source = _with_values(cell.source, values)
+    if left := values.keys() - _assigned(cell.source, values).keys():
+        raise ParameterError(
+            f"{template} does not assign {', '.join(sorted(left))} in its cell of parameters. "
+            'Give each a line of its own with a default, for instance storage: str = "sample".'
+        )
+    notebook.metadata.kernelspec = _KERNEL
+    return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
+
+
+def _with_values(source: str, values: Mapping[str, str]) -> str:
+    """The source of a cell of parameters with other values; types and comments stay."""
+    text = source.encode()
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
+    for name, value in reversed(list(_assignments(source))):
+        if name in values:
+            assert value.end_lineno, "the parser sets both"
+            assert value.end_col_offset, "the parser sets both"
+            first = starts[value.lineno - 1] + value.col_offset
+            last = starts[value.end_lineno - 1] + value.end_col_offset
+            text = text[:first] + json.dumps(values[name], ensure_ascii=False).encode() + text[last:]
+    return text.decode()
+
+
+def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
+    """Name and value of each assignment in a cell of parameters."""
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
