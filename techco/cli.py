@@ -274,7 +274,8 @@ def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
     epilog=(
         "[bold]Examples[/bold]\n\n"
         f"techco resume {EXAMPLE_RUN}\n\n"
-        f"techco resume {EXAMPLE_RUN} --out /srv/reports --no-progress --json"
+        f"techco resume {EXAMPLE_RUN} --out /srv/reports --no-progress --json\n\n"
+        f"techco resume {EXAMPLE_RUN} --log-output --execution-timeout 600 --start-timeout 120"
     )
 )
 @exit_codes()

@@ -226,8 +226,10 @@ def open_report(
     epilog=(
         "[bold]Examples[/bold]\n\n"
         "techco lab\n\n"
-        "techco lab --storage ./shop --period 2023-08 --step join\n\n"
-        "techco lab --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
+        "techco lab --storage ./shop --period last-month --as-of 2023-09-01 --step join --engine spark\n\n"
+        "techco lab --storage ./shop --from 2023-08-01 --to 2023-08-15 --out ~/notebooks --no-browser\n\n"
+        "techco lab --account myshop --container data --prefix north --period 2023-08 --key-vault kv-shop --secret key "
+        "--endpoint https://myshop.privatelink.blob.core.windows.net\n\n"
         "Ctrl-C ends JupyterLab with all that was started in it. Save before that."
     )
 )
@@ -241,7 +243,7 @@ def lab(
     as_of: AsOf = None,
     engine: Engine = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for lab/.", show_default="current folder")
+        Path | None, typer.Option(metavar="DIR", help="Folder for lab/.", show_default="this folder")
     ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open it in the browser, or only print its URL.")

@@ -16,7 +16,8 @@ PAPERMILL_EXAMPLES = (
     "[bold]As with papermill[/bold]\n\n"
     "techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
     "techco run --storage ./shop --period 2023-08 -f parameters.yaml -y 'top: 5' -p title 'All of August'\n\n"
-    "techco run --storage ./shop --period 2023-08 --log-output --no-progress-bar --execution-timeout 600\n\n"
+    "techco run --storage ./shop --period 2023-08 --log-output --no-progress-bar --execution-timeout 600 "
+    "--start-timeout 120\n\n"
     "techco run --storage ./shop --period 2023-08 --template my_analysis.ipynb --prepare-only\n\n"
     "techco run --storage ./shop --period 2023-08 --steps none --template my_analysis.ipynb -k other-python\n\n"
 )
