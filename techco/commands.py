@@ -17,18 +17,21 @@ from techco.options import (
     EXAMPLE_RUN,
     Account,
     AsOf,
+    Browser,
     ContainerName,
     Endpoint,
     Engine,
     FirstDay,
     Json,
     KeyVault,
+    LabOut,
     LastDay,
     Out,
     PeriodText,
     Prefix,
     Run,
     Secret,
+    Step,
     Storage,
     Target,
     chosen_access,
@@ -226,28 +229,25 @@ def open_report(
     epilog=(
         "[bold]Examples[/bold]\n\n"
         "techco lab\n\n"
-        "techco lab --storage ./shop --period last-month --as-of 2023-09-01 --step join --engine spark\n\n"
-        "techco lab --storage ./shop --from 2023-08-01 --to 2023-08-15 --out ~/notebooks --no-browser\n\n"
-        "techco lab --account myshop --container data --prefix north --period 2023-08 --key-vault kv-shop --secret key "
-        "--endpoint https://myshop.privatelink.blob.core.windows.net\n\n"
+        "techco lab --storage ./shop --period 2023-08\n\n"
+        "techco lab --storage ./shop --from 2023-08-01 --to 2023-08-15 --engine spark --out ~/work --no-browser\n\n"
+        "techco lab --storage ./shop --period last-month --as-of 2023-09-01 --step join\n\n"
+        "techco lab --account myshop --container data --prefix north --key-vault kv-shop --secret storage-key "
+        "--endpoint https://myshop.privatelink.blob.core.windows.net --period 2023-08\n\n"
         "Ctrl-C ends JupyterLab with all that was started in it. Save before that."
     )
 )
 @exit_codes()
 def lab(
-    step: Annotated[str, typer.Option(metavar="STEP", help="Which notebook: ingest, join or analysis.")] = "analysis",
+    step: Step = "analysis",
     storage: Storage = None,
     start: FirstDay = None,
     end: LastDay = None,
     period: PeriodText = None,
     as_of: AsOf = None,
     engine: Engine = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for lab/.", show_default="this folder")
-    ] = None,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open it in the browser, or only print its URL.")
-    ] = True,
+    out: LabOut = None,
+    browser: Browser = True,
     account: Account = None,
     container: ContainerName = None,
     prefix: Prefix = None,

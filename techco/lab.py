@@ -34,7 +34,7 @@ from techco.storage import SAMPLE, Storage
 
 FOLDER = "lab"
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-_STARTS_WITHIN_S = 60
+_STARTS_WITHIN_S = 120
 _ENDS_WITHIN_S = 8
 _LOOKS_EVERY_S = 0.05
 

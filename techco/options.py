@@ -116,6 +116,9 @@ SparkConf = Annotated[
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
 ]
+LabOut = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for lab/.", show_default="current folder")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser, or only print its URL.")]
+Step = Annotated[str, typer.Option(metavar="STEP", help="Which notebook: ingest, join or analysis.")]
 Pii = Annotated[
     str | None,
     typer.Option(

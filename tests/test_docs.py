@@ -186,7 +186,7 @@ def test_the_readmes_first_python_works_as_it_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    source = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    source = next(text for language, text in blocks(README) if language == "python")
     exec(source, {})
     printed = capsys.readouterr().out
     for said in re.findall(r"print\(.*\)  # ([^,\n]+)", source):

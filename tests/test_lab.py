@@ -93,8 +93,9 @@ def open_lab(folder: Path, *words: str, **variables: str) -> Iterator[Opened]:
     process = command.process
     try:
         assert process.stdout
-        said = dict(process.stdout.readline().split(maxsplit=1) for _ in range(2))
-        yield Opened(command, Path(said["Notebook"].strip()), said["JupyterLab"].strip())
+        notebook, url = (process.stdout.readline().rstrip() for _ in range(2))
+        assert url.startswith("JupyterLab"), process.communicate()
+        yield Opened(command, Path(notebook.split(maxsplit=1)[1]), url.split()[1])
     finally:
         if process.poll() is None:
             process.kill()  # its guard ends the rest
