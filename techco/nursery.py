@@ -49,6 +49,7 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's exit code
     offspring.adopt()
     os.chdir(folders[0])
+    tempfile.tempdir = folders[0]  # what a module puts aside as it is imported goes with the kernels, too
     # Both are read as modules are imported: by ipykernel, whose kernels end with the process that they name, and by
     # matplotlib, which would not show a plot below its cell.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())

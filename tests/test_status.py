@@ -159,3 +159,16 @@ def test_a_full_disk_never_leaves_a_completed_run(tmp_path: Path, small_disk: Pa
     assert "Traceback" not in ended.stderr
     assert [path for path in small_disk.rglob(".*") if path.name != ".lock"] == []
     assert {record.status for record in recorded_runs(small_disk)} <= {"failed"}
+
+
+def test_a_user_whose_home_cannot_be_written_leaves_no_temporary_files(tmp_path: Path) -> None:
+    """Libraries then put their caches aside, also in the process that kernels are forked from."""
+    (tmp_path / "shop").mkdir()
+    templates = write_templates(
+        tmp_path / "templates", join="import matplotlib, techco.plots\nprint(matplotlib.get_configdir())"
+    )
+    words = ["run", "--storage", "shop", "--period", "2023-08", "--out", "out", "--steps", "join", "--no-progress"]
+    ended = Started(tmp_path, *words, TECHCO_TEMPLATES=str(templates), HOME="/dev/null").wait()
+    assert (ended.code, ended.processes, ended.temporary) == (0, [], [])
+    (notebook,) = tmp_path.glob("out/runs/*/join.ipynb")
+    assert "/matplotlib-" in outputs(notebook)
