@@ -229,7 +229,6 @@ def open_report(
     epilog=(
         "[bold]Examples[/bold]\n\n"
         "techco lab\n\n"
-        "techco lab --storage ./shop --period 2023-08\n\n"
         "techco lab --storage ./shop --from 2023-08-01 --to 2023-08-15 --engine spark --out ~/work --no-browser\n\n"
         "techco lab --storage ./shop --period last-month --as-of 2023-09-01 --step join\n\n"
         "techco lab --account myshop --container data --prefix north --key-vault kv-shop --secret storage-key "
