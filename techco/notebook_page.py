@@ -34,11 +34,12 @@ _NUMBERED = re.compile(r"(?<!\d)[34]8;(?:5;\d+|2;\d+;\d+;\d+);?")
 _SUMMARIES = {"injected-parameters": "Parameters of this run", "parameters": "Parameters, with their defaults"}
 
 
-def notebook_body(notebook: Path, pii: Pii = "mask") -> tuple[str, list[Entry]]:
-    """The cells of a notebook as safe HTML, and its headings of level 2 and 3; `pii` as for a run."""
+def notebook_body(notebook: Path, pii: Pii = "mask", csv: bool = True) -> tuple[str, list[Entry]]:
+    """The cells of a notebook as safe HTML, and its headings of level 2 and 3; `pii` as for a run, `csv` as for
+    `shown_html`."""
     node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     with _EXPORTER_LOCK:
-        body, _ = _exporter(pii).from_notebook_node(node)
+        body, _ = _exporter(pii, csv).from_notebook_node(node)
     return _with_ids(body)
 
 
@@ -56,14 +57,14 @@ def _with_ids(body: str) -> tuple[str, list[Entry]]:
 
 
 @lru_cache
-def _exporter(pii: Pii) -> HTMLExporter:
+def _exporter(pii: Pii, csv: bool) -> HTMLExporter:
     config = Config()
     config.NbConvertBase.display_data_priority = _PRIORITY
     web = str(Path(__file__).parent / "web")
     exporter = _Exporter(config=config, template_name="notebook", extra_template_basedirs=[web])  # type: ignore[no-untyped-call]
     exporter.environment.globals["shown_mime"] = MIME
     exporter.environment.filters |= {
-        "shown_html": lambda payload: shown_html(masked(from_payload(payload), pii)),
+        "shown_html": lambda payload: shown_html(masked(from_payload(payload), pii), csv),
         "mask": mask if pii == "mask" else str,
         "mask_output": mask_output if pii == "mask" else str,
     }

@@ -93,7 +93,8 @@ def render_catalogue(out: Path, unsaved: RunRecord | None = None) -> None:
 def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:
     from techco.notebook_page import notebook_body  # nbconvert takes a while to import
 
-    body, contents = notebook_body(notebook, record.pii)
+    # The numbers of a name are those of the steps, if they show it too.
+    body, contents = notebook_body(notebook, record.pii, csv=name in STEPS)
     step = next((step for step in record.steps if step.name == name), StepRecord(name))
     return page(
         "notebook.html.j2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -93,10 +93,11 @@ def finding_view(finding: Finding) -> FindingView:
     )
 
 
-def shown_html(shown: Shown) -> str:
-    """What a cell of a notebook shows, for the notebook's page."""
+def shown_html(shown: Shown, csv: bool = True) -> str:
+    """What a cell of a notebook shows, for the notebook's page; `csv` says whether findings link to their numbers."""
     if isinstance(shown, Finding):
-        return fragment("shown.html.j2", finding=finding_view(shown))
+        view = finding_view(shown)
+        return fragment("shown.html.j2", finding=view if csv else replace(view, csv=""))
     if isinstance(shown, Figures):
         return fragment("shown.html.j2", figures=shown)
     assert isinstance(shown, Table), "there are three kinds"

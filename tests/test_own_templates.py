@@ -113,6 +113,9 @@ def test_what_they_find_is_in_the_report_and_replaces_nothing(tmp_path: Path) ->
     report.render(record, tmp_path)
     assert record.metrics["total_sales"] == "12.50"
     assert "9.50" in Path(record.metrics["tables"]["sales_by_category"]).read_text()
+    link = "data/sales_by_category.csv"
+    assert link in Reader(Path(str(record.report))).values("href")
+    assert link not in Reader(Path(str(record.steps[2].report))).values("href"), "its numbers are not in there"
     alone = make_record([step(tmp_path, "my_own", mine)])
     report.render(alone, tmp_path)
     assert "1.00" in Path(alone.metrics["tables"]["sales_by_category"]).read_text()

@@ -53,9 +53,6 @@ def test_what_cells_print_is_shown_while_they_run(tmp_path: Path) -> None:
     source = "import sys\nprint('one')\nprint('two', file=sys.stderr, flush=True)\nprint('?sig=c2VjcmV0', end='')\n'no'"
     done = run(tmp_path, "--steps", "join", "--log-output", "--no-progress-bar", join=source)
     assert sorted(done.stderr.splitlines()) == ["?sig=[hidden]", "one", "the end", "two"]
-    done = run(tmp_path, "--steps", "join", "--log-output", "--progress-bar", join="print('one')")
-    told = [line.partition(" in ")[0] for line in done.stderr.splitlines()]
-    assert told == ["join: started", "one", "the end", "join: completed"]
 
 
 def test_lines_are_told_whole_and_steer_no_terminal() -> None:
@@ -83,7 +80,10 @@ def test_a_cell_that_takes_too_long_fails_the_run_which_goes_on_with_more_time(t
     assert statuses(notebook) == ["completed", "completed", "failed", "pending"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(outputs(notebook)), 0)
-    done = techco(tmp_path, "resume", record["run_id"], "--execution-timeout", "30", "--json")
+    done = techco(tmp_path, "resume", record["run_id"], "--execution-timeout", "30", "--log-output", "--json")
+    told = [line.partition(" in ")[0] for line in done.stderr.splitlines()]
+    assert [told[0], *told[2:5]] == ["join: started", "the end", "join: completed", "analysis: started"]
+    assert told[1] == outputs(notebook).splitlines()[0]
     assert [step["status"] for step in printed(done)["steps"]] == ["completed", "completed"]
     assert printed(done)["provenance"] == record["provenance"]
 
@@ -105,9 +105,17 @@ def test_a_kernel_that_starts_too_late_fails_the_run(tmp_path: Path) -> None:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A run that is only prepared, and its folder."""
     folder = tmp_path_factory.mktemp("prepared")
-    done = run(folder, "--steps", "join,analysis", "--prepare-only", "--json")
+    done = run(folder, "--steps", "join,analysis", "--prepare-only", "--progress-bar")
     assert (done.returncode, done.stderr) == (0, "")
-    return folder, printed(done)
+    (run_dir,) = (folder / "out" / "runs").iterdir()
+    assert done.stdout.splitlines() == [
+        "Prepared, not executed",
+        "  Period      2023-08-01 to 2023-08-31",
+        f"  Notebook    {run_dir}/join.ipynb",
+        f"  Notebook    {run_dir}/analysis.ipynb",
+        f"  Execute     techco resume {run_dir}",
+    ]
+    return folder, json.loads((run_dir / "run.json").read_text())
 
 
 def test_prepare_only_writes_notebooks_with_their_parameters_and_runs_none(
@@ -160,17 +168,6 @@ def test_resume_executes_prepared_notebooks_as_they_are_now(
     assert outputs(notebook) == f"edited {run_id}\nthe end\n"
     assert outputs(notebook.with_stem("analysis")) == f"{run_id}\nthe end\n"
     assert Path(record["report"]).is_file()
-
-
-def test_what_is_prepared_is_told_in_lines(tmp_path: Path) -> None:
-    done = run(tmp_path, "--steps", "join", "--prepare-only")
-    (run_dir,) = (tmp_path / "out" / "runs").iterdir()
-    assert done.stdout.splitlines() == [
-        "Prepared, not executed",
-        "  Period      2023-08-01 to 2023-08-31",
-        f"  Notebook    {run_dir}/join.ipynb",
-        f"  Execute     techco resume {run_dir}",
-    ]
 
 
 def test_what_cannot_be_prepared_has_failed(tmp_path: Path) -> None:

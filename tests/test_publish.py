@@ -22,7 +22,7 @@ from azure.core.exceptions import ServiceRequestError
 from azure.storage.blob import BlobClient, ContainerClient
 from azurite import ACCOUNT, Azurite
 from stand_ins import Answer, Request, serve, storage_error
-from tiny_notebooks import write_templates
+from tiny_notebooks import write_notebook, write_templates
 
 from techco import publish as publishing
 from techco.access import Access
@@ -47,15 +47,16 @@ AUGUST, JULY = (Period(date(2023, month, 1), date(2023, month, 31)) for month in
 
 @pytest.fixture(scope="module")
 def outs(storage_account: Azurite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Output folders of two machines with one run each: `august` completed, of all steps, and `july` failed."""
+    """Output folders of two machines with one run each: `august` completed, with an own template, `july` failed."""
     storage_account.container("shops")
     folder = tmp_path_factory.mktemp("machines")
     templates = write_templates(folder / "templates", analysis=FINDING, join="print('é < &')")
     failing = write_templates(folder / "failing", join="1 / 0")
+    mine = write_notebook(folder / "mine é 1.ipynb", "print('mine')", parameters="top: int = 5")
     url = storage_account.url("shops", "a")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AZURE_STORAGE_CONNECTION_STRING", storage_account.connection_string)
-        run(RunRequest(AUGUST, url, out=folder / "august", templates=templates))
+        run(RunRequest(AUGUST, url, out=folder / "august", templates=templates, own_templates=(mine,)))
         run(RunRequest(JULY, url, out=folder / "july", templates=failing, steps=("join",)))
     return {name: folder / name for name in ("august", "july")}
 
@@ -121,7 +122,9 @@ def test_pages_and_tables_arrive_byte_for_byte(august: Path, client: ContainerCl
     published(august, target)
     folder = august.parent.parent / "reports" / august.name
     local = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
-    assert set(local) == {"index.html", "ingest.html", "join.html", "analysis.html", "data/sales_by_day.csv"}
+    assert set(local) == {
+        "index.html", "ingest.html", "join.html", "analysis.html", "mine é 1.html", "data/sales_by_day.csv",
+    }  # fmt: skip
     there = stored(client)
     assert set(there) == {"index.html", f"{august.name}/run.json", *(f"{august.name}/{name}" for name in local)}
     assert {name: there[f"{august.name}/{name}"] for name in local} == local
@@ -175,7 +178,7 @@ def test_published_record_has_relative_paths_only(
     record = RunRecord.from_json(text)
     assert (record.report, record.published) == ("index.html", url)
     assert [(step.notebook, step.report) for step in record.steps] == [
-        (None, f"{step}.html") for step in ("ingest", "join", "analysis")
+        (None, f"{step}.html") for step in ("ingest", "join", "analysis", "mine é 1")
     ]
     assert record.metrics["tables"] == {"sales_by_day": "data/sales_by_day.csv"}
     assert record.metrics["total_sales"] == "12.50"
@@ -210,6 +213,7 @@ def test_publishing_again_replaces_the_run_and_nothing_else(
             "index.html",
             "ingest.html",
             "analysis.html",
+            "mine é 1.html",
             "run.json",
             "data/sales_by_day.csv",
             "data/notes.txt",
@@ -296,7 +300,7 @@ def test_what_names_others_is_uploaded_after_them(august: Path, target: str, mon
 
     monkeypatch.setattr(BlobClient, "upload_blob", noting)
     published(august, target)
-    assert set(names[:-3]) == {"ingest.html", "join.html", "analysis.html", "data/sales_by_day.csv"}
+    assert set(names[:-3]) == {"ingest.html", "join.html", "analysis.html", "mine é 1.html", "data/sales_by_day.csv"}
     assert names[-3:] == ["index.html", "run.json", "index.html"]
 
 
