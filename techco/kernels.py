@@ -285,7 +285,8 @@ class Kernels:
         spec: KernelSpec | None = None,
         nursery: Nursery | None = None,
     ) -> None:
-        self._notebooks, self._options = deque(notebooks), (variables, libraries, spec)
+        self._notebooks, self._spec = deque(notebooks), spec
+        self._variables, self._libraries = variables, libraries
         self._stack = ExitStack()
         self._given = nursery
         self._nursery: Nursery
@@ -302,14 +303,14 @@ class Kernels:
     def prepare(self) -> None:
         """Start the next kernel in advance, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
-            self._ready = Kernel(self._nursery, self._notebooks.popleft(), *self._options)
+            notebook = self._notebooks.popleft()
+            self._ready = Kernel(self._nursery, notebook, self._variables, self._libraries, self._spec)
             self._stack.callback(self._ready.stop)
 
     def __enter__(self) -> Self:
         with interrupts.held_back():
-            self._nursery = self._given or Nursery(
-                [] if self._options[-1] else self._notebooks
-            )  # another Python has its own
+            # Another Python imports its own.
+            self._nursery = self._given or Nursery([] if self._spec else self._notebooks)
             end = self._nursery.clear if self._given else self._nursery.stop
             self._stack.callback(end)
             self._stack.enter_context(interrupts.at_once(self._nursery.stop))

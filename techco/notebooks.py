@@ -232,7 +232,7 @@ def _kind(value: ast.expr) -> str:
     """The type of a literal, `None` for another expression."""
     try:
         literal = ast.literal_eval(value)
-    except ValueError:
+    except (TypeError, ValueError):
         return "None"
     return "None" if literal is None else type(literal).__name__
 

@@ -66,6 +66,6 @@ def check_notebook(path: Path) -> None:
     except nbformat.ValidationError as error:
         raise ParameterError(f"{path} is not a valid notebook: {str(error).partition(chr(10))[0]}") from None
     metadata = notebook.metadata
-    language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language", "python")
-    if language.lower() not in ("python", "ipython"):
+    language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language")
+    if str(language or "python").lower() not in ("python", "ipython"):
         raise ParameterError(f"{path} is a notebook in {language}. Allowed: Python.")

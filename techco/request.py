@@ -124,7 +124,7 @@ class RunRequest:
         """The parameters of a step's notebook: the standard ones, of which an own template may lack some, and of those
         that were given what it declares."""
         standard = (url, str(self.period.first), str(self.period.last), self.engine, run_id)
-        values = {**dict(zip(STANDARD, standard, strict=True)), **self.parameters}
+        values = {**self.parameters, **dict(zip(STANDARD, standard, strict=True))}
         declared = notebooks.declared_parameters(notebook)
         required = STANDARD if step in STEPS else ()
         return {name: value for name, value in values.items() if name in declared or name in required}
