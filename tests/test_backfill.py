@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import missing
 from pyspark.sql import SparkSession
 from rich.console import Console
 from shops import log, write_shop
@@ -175,6 +177,18 @@ def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
     assert "2 periods in" in made.stdout
 
 
+def test_all_periods_share_one_driver_of_apache_spark(tmp_path: Path) -> None:
+    if not shutil.which("java"):
+        missing("No Java on this machine: Apache Spark needs Java 17 or newer")
+    where = "import os\nprint(os.environ['TECHCO_SPARK_READY'])"
+    made = run(tmp_path, [*each_day(tmp_path, days="2023-08-01..2023-08-02", join=where), "--engine", "spark"])
+    assert made.returncode == 0, made.stderr
+    addresses = [outputs(path).split("\n")[0] for path in (tmp_path / "out" / "runs").glob("*/join.ipynb")]
+    assert len(addresses) == made.stderr.count(": completed in")
+    assert len(set(addresses)) == 1
+    assert addresses[0].startswith("spark sc://localhost:")
+
+
 def test_a_process_that_dies_fails_its_period_and_another_takes_its_place(tmp_path: Path) -> None:
     kill = "import os, psutil\nif start_date == '2023-08-01':\n    psutil.Process(os.getppid()).parent().kill()"
     made = run(tmp_path, each_day(tmp_path, "--json", "--jobs", "1", days="2023-08-01..2023-08-02", join=kill))
@@ -311,7 +325,7 @@ def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
 ) -> None:
     first, last = Period.parse("2023-01-28..2023-02-04").first, Period.parse("2023-02-04").last
     spec = SampleSpec(60, 20, 900, 5, start_date=first, end_date=last, messy=True)
-    expected = make_shops(tmp_path, spec)
+    make_shops(tmp_path, spec)
     code, made = backfill(tmp_path, f"{first}..{last}", "day", **faulty_kernels)
     states = [one["status"] for one in made["periods"]]
     assert (code, sorted(states)) == (SOME_FAILED, ["completed"] * 4 + ["failed"] * 4)
@@ -320,10 +334,7 @@ def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
     code, mended = backfill(tmp_path, f"{first}..{last}", "day", **faulty_kernels)
     assert (code, [one["earlier"] for one in mended["periods"]]) == (0, [state == "completed" for state in states])
     _, months = backfill(tmp_path, f"{first}..{last}", "month", **faulty_kernels)
-    assert mended["total_sales"] == months["total_sales"] == expected.total_sales
-    sales = {row["event_date"]: row["sales"] for row in expected.sales_by_day}
-    assert {one["start_date"]: one["total_sales"] for one in mended["periods"]} == sales
-    for part in (mended["periods"][1], months["periods"][1]):
+    for part in (*mended["periods"][1:3], months["periods"][1]):
         period = f"{part['start_date']}..{part['end_date']}"
         assert figures_of(tmp_path, part["run_id"]) == alone(tmp_path, period), period
 
@@ -355,12 +366,13 @@ def _is_reused(record: RunRecord) -> bool:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("messy", [False, True], ids=["clean", "messy"])
 def test_a_year_of_days_and_months_of_which_half_failed_in_between_is_as_single_runs(
-    tmp_path: Path, faulty_kernels: dict[str, str]
+    tmp_path: Path, faulty_kernels: dict[str, str], messy: bool
 ) -> None:
     year = Period.parse("2023")
     logs = int(os.environ.get("SOAK_LOGS", "200000"))
-    expected = make_shops(tmp_path, SampleSpec(logs=logs, start_date=year.first, end_date=year.last, messy=True))
+    expected = make_shops(tmp_path, SampleSpec(logs=logs, start_date=year.first, end_date=year.last, messy=messy))
     code, made = backfill(tmp_path, "2023", "day", **faulty_kernels)
     assert code == SOME_FAILED
     failed = sum(one["status"] == "failed" for one in made["periods"])
@@ -370,9 +382,10 @@ def test_a_year_of_days_and_months_of_which_half_failed_in_between_is_as_single_
     _, months = backfill(tmp_path, "2023", "month", **faulty_kernels)
     print(f"days {made['seconds']} s, {failed} failed; again {mended['seconds']} s; months {months['seconds']} s")  # noqa: T201
     assert code == 0
-    assert mended["total_sales"] == months["total_sales"] == expected.total_sales
-    sales = {row["event_date"]: row["sales"] for row in expected.sales_by_day}
-    assert {one["start_date"]: one["total_sales"] for one in mended["periods"]} == sales
+    if not messy:  # else a log_id may come in two periods with other records, and each of them counts one
+        assert mended["total_sales"] == months["total_sales"] == expected.total_sales
+        sales = {row["event_date"]: row["sales"] for row in expected.sales_by_day}
+        assert {one["start_date"]: one["total_sales"] for one in mended["periods"]} == sales
     some = random.Random(8).sample(mended["periods"], 12)
     for part in (*months["periods"], *some):
         period = f"{part['start_date']}..{part['end_date']}"
