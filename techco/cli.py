@@ -51,6 +51,8 @@ from techco.papermill_options import (
     ExecutionTimeout,
     KernelName,
     LogOutput,
+    OtherExecutionTimeout,
+    OtherStartTimeout,
     Parameters,
     ParametersFile,
     ParametersYaml,
@@ -285,8 +287,8 @@ def resume(
     json: Json = False,
     progress: ShowProgress = True,
     log_output: LogOutput = False,
-    execution_timeout: ExecutionTimeout = None,
-    start_timeout: StartTimeout = None,
+    execution_timeout: OtherExecutionTimeout = None,
+    start_timeout: OtherStartTimeout = None,
 ) -> None:
     """Go on with a run that failed, was interrupted or only prepared: its steps that are not completed, and its report.
 

@@ -15,11 +15,12 @@ PANEL = "papermill"
 PAPERMILL_EXAMPLES = (
     "[bold]As with papermill[/bold]\n\n"
     "techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
-    "techco run --storage ./shop --period 2023-08 -f parameters.yaml -y 'top: 5' -p title 'All of August'\n\n"
+    "techco run --storage ./shop --period 2023-08 --template my_analysis.ipynb -f parameters.yaml -y 'top: 5' "
+    "-p title 'All of August'\n\n"
+    "techco run --storage ./shop --period 2023-08 --steps none --template my_analysis.ipynb -k other-python\n\n"
     "techco run --storage ./shop --period 2023-08 --log-output --no-progress-bar --execution-timeout 600 "
     "--start-timeout 120\n\n"
-    "techco run --storage ./shop --period 2023-08 --template my_analysis.ipynb --prepare-only\n\n"
-    "techco run --storage ./shop --period 2023-08 --steps none --template my_analysis.ipynb -k other-python\n\n"
+    "techco run --storage ./shop --period 2023-08 --prepare-only\n\n"
 )
 """For the help of `techco run`."""
 _APART = "\0"  # no word of a command line can hold it
@@ -46,24 +47,34 @@ def _joined(words: Sequence[str]) -> Iterator[str]:
             yield from rest
 
 
+def _seconds(meaning: str, default: str) -> Any:
+    return typer.Option(min=1, metavar="SECONDS", help=meaning, show_default=default, rich_help_panel=PANEL)
+
+
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
         *_PAIR,
         metavar="NAME VALUE",
-        help="A parameter that a notebook declares; again for another. storage, start_date, end_date and engine mean "
-        "the same as the options.",
+        help="A parameter that a notebook declares; again for another. It goes before -y, and -y before -f. storage, "
+        "start_date, end_date and engine mean the same as the options.",
         rich_help_panel=PANEL,
     ),
 ]
 ParametersYaml = Annotated[
     list[str] | None,
-    typer.Option("-y", "--parameters_yaml", metavar="YAML", help="Parameters as YAML.", rich_help_panel=PANEL),
+    typer.Option(
+        "-y", "--parameters_yaml", metavar="YAML", help="Parameters, such as 'top: 5'.", rich_help_panel=PANEL
+    ),
 ]
 ParametersFile = Annotated[
     list[Path] | None,
     typer.Option(
-        "-f", "--parameters_file", metavar="FILE", help="Parameters in a file of YAML or JSON.", rich_help_panel=PANEL
+        "-f",
+        "--parameters_file",
+        metavar="FILE",
+        help="Parameters in a file of YAML or JSON; again for another.",
+        rich_help_panel=PANEL,
     ),
 ]
 KernelName = Annotated[
@@ -81,18 +92,10 @@ LogOutput = Annotated[
     bool,
     typer.Option("--log-output/--no-log-output", help="Show on stderr what cells print.", rich_help_panel=PANEL),
 ]
-ExecutionTimeout = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="SECONDS", help="How long a cell may run.", show_default="any time", rich_help_panel=PANEL
-    ),
-]
-StartTimeout = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="SECONDS", help="How long a kernel may take to start.", show_default="60", rich_help_panel=PANEL
-    ),
-]
+ExecutionTimeout = Annotated[int | None, _seconds("How long a cell may run.", default="any time")]
+StartTimeout = Annotated[int | None, _seconds("How long a kernel may take to start.", default="60")]
+OtherExecutionTimeout = Annotated[int | None, _seconds("How long a cell may run.", default="as before")]
+OtherStartTimeout = Annotated[int | None, _seconds("How long a kernel may take to start.", default="as before")]
 ProgressBar = Annotated[
     bool | None,
     typer.Option("--progress-bar/--no-progress-bar", help="The same as --progress.", rich_help_panel=PANEL),

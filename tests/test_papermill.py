@@ -14,7 +14,9 @@ from typing import Any
 
 import nbformat
 import pytest
+from papermill.cli import papermill
 from tiny_notebooks import outputs, statuses, write_notebook, write_templates
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from techco.cell_output import Printed
@@ -47,6 +49,15 @@ def printed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """The record that a command printed."""
     record: dict[str, Any] = json.loads(done.stdout)
     return record
+
+
+def test_options_have_the_names_that_papermill_gives_them() -> None:
+    words = "-p --parameters -y --parameters_yaml -f --parameters_file -k --kernel --log-output --no-log-output "
+    words += "--progress-bar --no-progress-bar --execution-timeout --start-timeout --prepare-only"
+    ours = get_command(app).commands["run"]  # type: ignore[attr-defined]
+    for command in (ours, papermill):
+        names = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        assert set(words.split()) <= names
 
 
 def test_what_cells_print_is_shown_while_they_run(tmp_path: Path) -> None:
