@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -25,6 +26,7 @@ _READY_WITHIN_S = 8
 _ANSWERS_WITHIN_S = 15
 _RETRIES, _LONGEST_PAUSE_MS = 8, 4_000  # 20 seconds together
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+_ECHOES = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -46,6 +48,7 @@ def connect(url: str, token: str = "") -> SparkSession:
     from pyspark.errors import PySparkException
 
     os.environ.setdefault("no_grpc_proxy", NO_PROXY)  # an organisation's proxy would be asked for this machine
+    _silence_echoes()
     hide(token)
     whole = url if not token else f"{url}{'' if '/;' in url else '/'};token={quote(token, safe='')}"
     _wait_until_ready(url, whole)
@@ -61,6 +64,14 @@ def connect(url: str, token: str = "") -> SparkSession:
             raise _refused(url, token, str(error)) from None
         raise
     return spark
+
+
+def _silence_echoes() -> None:
+    """Have PySpark say only by its error what is wrong with a query, and not on stderr in JSON as well."""
+    from pyspark.logger import PySparkLogger
+
+    for name in _ECHOES:
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def check_version(url: str, version: str) -> None:

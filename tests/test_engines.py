@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
 from shops import log, write_shop
 from spark_cluster import TOKEN, Cluster
 from stand_ins import Answer, free_port, serve
@@ -133,6 +135,14 @@ def test_a_wrong_token_is_said_to_be_wrong(cluster: Cluster, token: str, words: 
         connect(cluster.server, token)
     assert "TECHCO_SPARK_TOKEN" in str(refused.value)
     assert not token or token not in str(refused.value)
+
+
+def test_a_query_that_is_refused_is_told_by_its_error_alone(
+    apache_spark: SparkSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AnalysisException, match="nowhere"):
+        apache_spark.sql("SELECT 1 FROM nowhere").collect()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("version", ["3.5.1", "4.1.0", "5.0.0", "unknown"])
