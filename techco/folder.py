@@ -30,7 +30,9 @@ from techco.storage import (
     is_hidden,
 )
 
-_NOT_THERE = re.compile(r"No such file|os error 2\b|Errno 2\b|No files in log segment|TableNotFound|PATH_NOT_FOUND")
+_NOT_THERE = re.compile(
+    r"No such file|os error 2\b|Errno 2\b|No files in log segment|TableNotFound|PATH_NOT_FOUND|Path does not exist"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9/_.-]+")
 
 
