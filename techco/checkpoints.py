@@ -52,8 +52,20 @@ def make_checkpoint(storage: Storage, table: str, version: int) -> None:
         DeltaTable(copy).create_checkpoint()
         made = f"{version:020d}.checkpoint.parquet"
         storage.write(f"{log}/{made}", (folder / made).read_bytes())
-    if storage.find(f"{log}/_last_checkpoint"):
-        storage.delete(f"{log}/_last_checkpoint")
+    remove_hint(storage, table)
+
+
+def remove_hint(storage: Storage, table: str) -> None:
+    """Remove the hint that another program, or a library, has written.
+
+    Raises
+    ------
+    StorageError
+        When that cannot be done.
+    """
+    hint = f"{TABLES_FOLDER}/{table}/{_LOG}/_last_checkpoint"
+    if storage.find(hint):
+        storage.delete(hint)
 
 
 def _needed(names: Iterable[str], version: int) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from techco import checkpoints
 from techco.contract import TABLES
 from techco.errors import StorageError
 from techco.scratch import PREFIX
@@ -17,6 +18,7 @@ from techco.storage import KEEP_DAYS, TABLES_FOLDER, RawFile, Storage
 KEEP = timedelta(days=KEEP_DAYS)
 # An account deletes hundreds of files in one request, which may take longer than other requests.
 _PATIENCE = {"timeout": "300s"}
+_WRITE = re.compile(r"[0-9a-f]{32}")
 _TREE = re.compile(r"\x1b\[[0-9;]*m|↳")
 _PUT_ASIDE = (PREFIX, f"{TABLES_FOLDER}/.probe-", f"{TABLES_FOLDER}/doctor-probe-")
 
@@ -83,6 +85,7 @@ def _vacuum_table(storage: Storage, name: str, keep: timedelta, dry_run: bool) -
         paths = remove(dry_run=True)
         if paths and not dry_run:  # even if there is nothing to do it would write to the log
             paths = remove(dry_run=False)
+            checkpoints.remove_hint(storage, name)  # of two commits that it makes, one may make a checkpoint
             _remove_empty(storage, folder, paths)
     except OSError as error:
         reason = scrub(_TREE.sub("", str(error))).strip().rpartition("\n")[2].strip()
@@ -94,10 +97,14 @@ def _vacuum_table(storage: Storage, name: str, keep: timedelta, dry_run: bool) -
 
 
 def _remove_empty(storage: Storage, folder: str, paths: Iterable[str]) -> None:
-    """Remove folders of writes of which no file is left; each write has one of its own, so nobody is writing there."""
+    """Remove folders of writes of which no file is left; each write has one of its own, so nobody is writing there.
+
+    Of files that an earlier cleaning has removed, deltalake tells absolute paths: what they begin with is no write.
+    """
     left = {file.name.removeprefix(f"{folder}/").partition("/")[0] for file in storage.files(folder, hidden=True)}
-    for batch in {path.partition("/")[0] for path in paths} - left:
-        storage.remove(f"{folder}/{batch}")
+    writes = {path.partition("/")[0] for path in paths}
+    for write in {name for name in writes if _WRITE.fullmatch(name)} - left:
+        storage.remove(f"{folder}/{write}")
 
 
 def _put_aside(files: Iterable[RawFile], before: datetime) -> dict[str, list[RawFile]]:

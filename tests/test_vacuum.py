@@ -89,10 +89,23 @@ def test_what_nobody_reads_any_more_is_removed_with_its_folders(tables: Tables, 
     assert len(list(storage.path("tables/web_logs").iterdir())) == 2  # the log, and the folder of one write
 
 
+def test_a_table_may_be_cleaned_again_and_again(tables: Tables, storage: Folder) -> None:
+    opened_first = tables.read("web_logs")
+    for number in range(4, 12):
+        write(tables, number)
+        write(tables, number)
+        assert removed(vacuum(storage, NONE))["web_logs"] >= 2
+        assert (ids(tables), len(data_files(storage))) == ([number], 1)
+        assert storage.find("tables/web_logs/_delta_log/_last_checkpoint") is None
+    assert removed(vacuum(storage, NONE)) == {"web_logs": 0, "put aside": 0}
+    with pytest.raises(Exception, match="No such file"):  # its files are gone, but not its version
+        opened_first.collect()
+
+
 def test_what_no_commit_names_is_removed_only_when_it_is_old(tables: Tables, storage: Folder) -> None:
     name = "0000/event_date=2023-08-01/part-0.parquet"
-    being_written = leave(storage, f"web_logs/young/{name}", days_ago=6.9)
-    orphan = leave(storage, f"web_logs/old/{name}", days_ago=7.1)
+    being_written = leave(storage, f"web_logs/{'1' * 32}/{name}", days_ago=6.9)
+    orphan = leave(storage, f"web_logs/{'2' * 32}/{name}", days_ago=7.1)
     assert removed(vacuum(storage)) == {"web_logs": 1, "put aside": 0}
     assert being_written.exists()
     assert not orphan.parents[2].exists()
@@ -181,3 +194,8 @@ def test_a_container_is_cleaned_as_a_folder_is(storage_account: Azurite, monkeyp
     assert len(data_files(storage)) == 1
     assert ids(tables) == [3]
     assert storage.find("tables/_scratch-killed/001.parquet") is None
+    for number in (4, 5):
+        write(tables, number)
+        time.sleep(1.1)
+        assert removed(vacuum(storage, NONE))["web_logs"] == 1
+        assert (ids(tables), len(data_files(storage))) == ([number], 1)
