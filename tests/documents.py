@@ -17,7 +17,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 _BLOCK = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_COMMAND = re.compile(r"(?<![\w.-])techco ([a-z].*)", re.DOTALL)
+_COMMAND = re.compile(r"(?<![\w.-])techco (?=[a-z])")
 _ENDS = re.compile(r"[;&|<>()]+|2")
 """What ends the words of a command in a shell; 2 is the one of `2>&1`."""
 
@@ -45,12 +45,14 @@ def lines(block: Block) -> list[str]:
 
 def commands(text: str) -> list[list[str]]:
     """The words of each techco command in a line, without `techco`."""
-    found = []
-    for part in re.split(r"&&|\|\|", text):
-        match = _COMMAND.search(part)
-        if match:
-            found.append(_words(match[1]))
-    return found
+    return [_words(text[match.end() :]) for match in _COMMAND.finditer(text)]
+
+
+def typed(document: str) -> list[str]:
+    """What begins with a program of ours and has words after it, in shell blocks and between backticks, each once."""
+    shown = [line.strip() for block in blocks(document) if block[0] == "sh" for line in lines(block)]
+    shown += [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(document))]
+    return list(dict.fromkeys(line for line in shown if re.match(r"(techco [a-z]+|papermill) \S", line)))
 
 
 def examples(document: str) -> list[list[str]]:
