@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from techco import interrupts, kernelspecs
+from techco.child import python
 from techco.warm import VARIABLE, import_statements, shared_modules
 
 if TYPE_CHECKING:
@@ -100,13 +100,11 @@ class Nursery:
             self._folders.append(_folder("/tmp"))
         self.folder, self.sockets = (Path(self._folders[place].name) for place in (0, -1))
         self._connection, other = Pipe()
-        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-        code += "from techco.nursery import main; "
-        code += f"main({other.fileno()}, {modules!r}, {[folder.name for folder in self._folders]!r})"
+        folders = [folder.name for folder in self._folders]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
+                python(f"from techco.nursery import main; main({other.fileno()}, {modules!r}, {folders!r})"),
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,

@@ -24,6 +24,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from techco import interrupts
+from techco.child import python
 from techco.errors import ParameterError, TechcoError
 from techco.notebooks import parameters_cell
 from techco.request import RunRequest
@@ -117,10 +118,8 @@ class Lab:
         }
         root, folders = request.out.absolute(), [self._temporary.name, self._runtime.name]
         words = [f"--ServerApp.root_dir={root}", f"--ServerApp.open_browser={browser}", str(self.notebook)]
-        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-        code += f"from techco.lab_server import guard; guard({words!r}, {folders!r})"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],  # -P: what lies in the current directory is no code
+            python(f"from techco.lab_server import guard; guard({words!r}, {folders!r})"),
             stdin=subprocess.PIPE,
             env={**_environment(request), **own},
             start_new_session=True,  # Ctrl-C is for the one that started it

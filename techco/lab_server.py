@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 
 from techco import offspring
+from techco.child import python
 
 _OPTIONS = (
     "--ServerApp.ip=127.0.0.1",
@@ -56,9 +56,7 @@ def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, lambda *_: offspring.end(folders))
     offspring.adopt()
-    code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-    code += "from jupyterlab.labapp import main; main()"
-    command = [sys.executable, "-P", "-c", code, *_OPTIONS, *words]
+    command = [*python("from jupyterlab.labapp import main; main()"), *_OPTIONS, *words]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with, args=[server], daemon=True).start()
     sys.stdin.read()

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from techco import interrupts, offspring
+from techco.child import python
 from techco.engine_name import EngineName
 from techco.errors import EngineError
 from techco.java import check_java
@@ -93,10 +94,8 @@ class SparkServer:
     def _start(self, environment: Mapping[str, str]) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._folder = tempfile.TemporaryDirectory(prefix="techco-", ignore_cleanup_errors=True)
-        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-        code += f"from techco.spark_server import main; main({self._folder.name!r})"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],  # -P: what lies in the current directory, perhaps a storage, is no code
+            python(f"from techco.spark_server import main; main({self._folder.name!r})"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

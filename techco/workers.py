@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from techco import interrupts
+from techco.child import python
 from techco.scrub import scrub
 
 MEMORY_OF_A_JOB = 2**30
@@ -37,12 +37,10 @@ class Worker:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.connection, other = Pipe()
-        code = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-        code += f"from techco.worker import main; main({other.fileno()})"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
+                python(f"from techco.worker import main; main({other.fileno()})"),
                 pass_fds=[other.fileno()],
                 env={**os.environ, **variables},
                 stdin=subprocess.DEVNULL,
