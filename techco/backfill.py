@@ -166,23 +166,27 @@ def backfill(request: RunRequest, each: str, jobs: int | None, watcher: Watcher)
         )
     storage = check(request)
     made = Backfill(storage.url, request.engine, each, parts)
+    earlier = recorded_runs(request.out)
     if not request.refresh:
-        _take_earlier(request, storage, parts)
+        _take_earlier(request, storage, parts, earlier)
     left = [part for part in parts if part.status != "completed"]
     number = min(most_jobs(jobs), len(left))
     watcher.begins(parts, number)
     if left:
-        made.interrupted = not _carry_out(request, storage, left, number, watcher)
+        known = {record.run_id for record in earlier}
+        made.interrupted = not _carry_out(request, storage, known, left, number, watcher)
     page = (request.out / REPORTS / "index.html").absolute()
     made.reports = str(page) if page.is_file() else None
     made.seconds = round(time.monotonic() - began, 3)
     return made
 
 
-def _carry_out(request: RunRequest, storage: Storage, left: Sequence[Part], number: int, watcher: Watcher) -> bool:
+def _carry_out(
+    request: RunRequest, storage: Storage, known: set[str], left: Sequence[Part], number: int, watcher: Watcher
+) -> bool:
     """Make all runs; whether nothing has broken that off."""
     with ready_engine(request.engine, request.spark_conf, storage) as variables, workers(variables) as crew:
-        work = _Work(request, left, crew, watcher)
+        work = _Work(request, storage.url, known, left, crew, watcher)
         try:
             work.do(number)
         except KeyboardInterrupt:
@@ -192,26 +196,41 @@ def _carry_out(request: RunRequest, storage: Storage, left: Sequence[Part], numb
     return True
 
 
-def _take_earlier(request: RunRequest, storage: Storage, parts: Sequence[Part]) -> None:
-    """Find what runs of the same command have completed, by the folder of the runs."""
+def _take_earlier(request: RunRequest, storage: Storage, parts: Sequence[Part], earlier: Sequence[RunRecord]) -> None:
+    """Find what runs of the same command have completed."""
     templates = str(request.templates.absolute()) if request.templates else ""
     completed: dict[str, RunRecord] = {}
-    for record in recorded_runs(request.out):
+    for record in earlier:
         is_published = record.published or not request.publish
         if record.status == "completed" and is_published and record.provenance.get("templates", "") == templates:
             completed.setdefault(record.command, record)
     for part in parts:
-        command = shlex.join(replace(request, period=part.period).command(storage.url))
+        command = _command(request, part, storage.url)
         if command in completed:
             part.take(completed[command])
             part.is_earlier = True
 
 
+def _command(request: RunRequest, part: Part, url: str) -> str:
+    """The command that repeats the run of one period, as its record has it."""
+    return shlex.join(replace(request, period=part.period).command(url))
+
+
 @dataclass
 class _Work:
-    """What is left to do, and who does it."""
+    """What is left to do, and who does it.
+
+    Attributes
+    ----------
+    url
+        The storage, without credentials.
+    known
+        The runs that were there before.
+    """
 
     request: RunRequest
+    url: str
+    known: set[str]
     parts: Sequence[Part]
     crew: Workers
     watcher: Watcher
@@ -269,6 +288,7 @@ class _Work:
 
     def _found(self, part: Part) -> RunRecord | None:
         """The record that a process has left which died; as its process is gone, it counts as failed."""
-        days = (str(part.period.first), str(part.period.last))
-        newest = next((one for one in recorded_runs(self.request.out) if (one.start_date, one.end_date) == days), None)
-        return newest if newest and newest.status != "completed" else None
+        # With --refresh the raw files are read ahead of the runs, which then say that they need not be read again.
+        commands = {_command(replace(self.request, refresh=refresh), part, self.url) for refresh in (True, False)}
+        new = (record for record in recorded_runs(self.request.out) if record.run_id not in self.known)
+        return next((record for record in new if record.command in commands and record.status == "failed"), None)

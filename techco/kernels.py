@@ -309,13 +309,16 @@ class Kernels:
         with interrupts.held_back():
             # Another Python imports its own.
             self._nursery = self._given or Nursery([] if self._spec else self._notebooks)
-            end = self._nursery.clear if self._given else self._nursery.stop
-            self._stack.callback(end)
+            self._stack.callback(self._clear if self._given else self._nursery.stop)
             self._stack.enter_context(interrupts.at_once(self._nursery.stop))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
+
+    def _clear(self) -> None:
+        with suppress(RuntimeError):  # it has died, and with it all that was below it
+            self._nursery.clear()
 
 
 def _folder(parent: str | None = None) -> tempfile.TemporaryDirectory[str]:

@@ -84,8 +84,10 @@ def _serve(connection: Connection) -> NoReturn:
             if isinstance(job, Ahead):
                 connection.send(Ended(trouble=_ahead(job)))
                 continue
-            if nursery is None or not nursery.is_alive:
-                nursery = _nursery(job)
+            if nursery and not nursery.is_alive:
+                nursery.stop()  # its folders are still there
+                nursery = None
+            nursery = nursery or _nursery(job)
             connection.send(_run(job, connection, nursery))
     finally:
         if nursery:

@@ -163,7 +163,9 @@ def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_fai
     assert {one["error"] for one in periods(again)} == {None}
     assert len(recorded_runs(tmp_path / "out")) == len(periods(first)) + 1
     assert "4 periods, 3 of them completed earlier" in again.stderr
-    assert len(periods(run(tmp_path, [*words, "--refresh"]))) == len(recorded_runs(tmp_path / "out")) - 5
+    before = len(recorded_runs(tmp_path / "out"))
+    anew = periods(run(tmp_path, [*words, "--refresh"]))
+    assert len(recorded_runs(tmp_path / "out")) == before + len(anew)
 
 
 def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
@@ -194,7 +196,19 @@ def test_a_process_that_dies_fails_its_period_and_another_takes_its_place(tmp_pa
     made = run(tmp_path, each_day(tmp_path, "--json", "--jobs", "1", days="2023-08-01..2023-08-02", join=kill))
     assert made.returncode == SOME_FAILED
     assert [one["status"] for one in periods(made)] == ["failed", "completed"]
-    assert "Its process" in periods(made)[0]["error"]
+    assert "Its process ended in the middle" in periods(made)[0]["error"]
+    assert periods(made)[0]["run_id"] in {record.run_id for record in recorded_runs(tmp_path / "out")}
+
+
+def test_what_kernels_come_from_may_die_and_only_its_run_fails(tmp_path: Path) -> None:
+    kill = "import os, psutil\nif start_date == '2023-08-01':\n    psutil.Process(os.getppid()).kill()"
+    words = each_day(tmp_path, "--jobs", "1", "--json", days="2023-08-01..2023-08-02", join=kill)
+    started = Started(tmp_path, *words, TECHCO_TEMPLATES=str(tmp_path / "templates"))
+    ended = started.wait()
+    found = json.loads(ended.stdout)["periods"]
+    assert (ended.code, [one["status"] for one in found]) == (SOME_FAILED, ["failed", "completed"])
+    assert "kernel" in found[0]["error"]  # it may live long enough to end its notebook
+    assert (ended.processes, ended.temporary) == ([], [])
 
 
 def test_what_a_cell_has_started_ends_with_its_run_though_others_follow(tmp_path: Path) -> None:
