@@ -167,6 +167,7 @@ subprocess.Popen(["sleep", "600"])
 subprocess.Popen(["sh", "-c", "sleep 600 & setsid sleep 600 & wait"], start_new_session=True)
 time.sleep(0.3)
 pathlib.Path({str(started)!r}).write_text("x")
+time.sleep(2)  # until it has been seen
 {end}
 """
     write_templates(tmp_path / "templates", join=source)
