@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from techco import __version__, commands, interrupts
+from techco import __version__, interrupts, run_commands, shop_commands
 from techco.errors import ParameterError
 from techco.exits import exit_codes
 from techco.kernelspecs import PYTHON3
@@ -65,8 +65,8 @@ from techco.papermill_options import (
     take_standard,
 )
 from techco.period import is_relative
+from techco.screen import console, survive_any_text
 from techco.terminal import (
-    console,
     print_error,
     print_failure,
     print_json,
@@ -74,7 +74,6 @@ from techco.terminal import (
     print_period,
     print_prepared,
     print_summary,
-    survive_any_text,
 )
 
 if TYPE_CHECKING:
@@ -336,4 +335,5 @@ def _request(
     )
 
 
-app.add_typer(commands.app)
+app.add_typer(run_commands.app)
+app.add_typer(shop_commands.app)

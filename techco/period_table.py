@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from techco import interrupts
 from techco.display import format_value
+from techco.screen import print_text
 from techco.wording import plural
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Lines:
         self._print(_said(part, step, line))
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_text(text, self._console)
 
 
 class Live:
@@ -79,14 +80,14 @@ class Live:
         """Say what went wrong above the table."""
         self._head = self._plan
         if trouble:
-            self._console.print(_unprepared(trouble), markup=False, highlight=False, soft_wrap=True)
+            print_text(_unprepared(trouble), self._console)
 
     def changed(self, part: Part) -> None:
         """Nothing: the table is drawn anew four times a second."""
 
     def printed(self, part: Part, step: str, line: str) -> None:
         """Print it above the table."""
-        self._console.print(_said(part, step, line), markup=False, highlight=False, soft_wrap=True)
+        print_text(_said(part, step, line), self._console)
 
     def _shown(self) -> RenderableType:
         from rich.console import Group
@@ -131,7 +132,7 @@ def print_result(made: Backfill, screen: Console) -> None:
     total = f" Total sales {format_value(str(sales), 'money')}." if sales is not None else ""
     lines = [f"{plural(len(made.parts), 'period')} in {made.seconds:.1f} s: {told}.{total}"]
     lines += [f"Reports: {made.reports}"] if made.reports else []
-    screen.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    print_text("\n".join(lines), screen)
 
 
 def table(parts: Sequence[Part]) -> Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from techco import interrupts
 from techco.record import StepRecord
+from techco.screen import print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +58,7 @@ class Output(Silent):
         self._print(line)
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_text(text, self._console)
 
 
 class Lines(Output):
@@ -101,7 +102,7 @@ class Live:
 
     def cell_printed(self, step: StepRecord, line: str) -> None:
         """Print it above the display."""
-        self.display.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_text(line, self.display.console)
 
     def step_ended(self, step: StepRecord) -> None:
         """Fill the step's bar, or leave it where it stopped."""

@@ -1,8 +1,7 @@
-"""What the command line says: results on stdout, errors on stderr, without credentials and in any encoding."""
+"""What the command line says: results on stdout, errors on stderr, without credentials."""
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 import sys
@@ -10,6 +9,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from techco.screen import console, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
     from techco.vacuum import Removed
 
 _COLOURS = {"passed": "green", "failed": "bold red", "skipped": "dim"}
-
-
-def survive_any_text() -> None:
-    """Let stdout and stderr take any text: what their encoding lacks, as the letters of a path may, is escaped."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def console(stderr: bool = False) -> Console:
-    """A Rich console on stdout or stderr."""
-    from rich.console import Console
-
-    return Console(stderr=stderr)
 
 
 def print_json(text: str) -> None:
@@ -51,17 +38,17 @@ def print_error(text: str) -> None:
 
     screen = console(stderr=True)
     screen.print("[bold red]Error:[/bold red]", end=" ")
-    screen.print(scrub(text), markup=False, highlight=False, soft_wrap=True)
+    print_text(scrub(text), screen)
 
 
 def print_note(text: str) -> None:
     """Print on stderr what a user may want to know."""
-    console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+    print_text(text, console(stderr=True))
 
 
 def print_period(period: Period) -> None:
     """Print on stderr which days a period means that was counted from today."""
-    console(stderr=True).print(f"Period {period.first} to {period.last}", highlight=False)
+    print_note(f"Period {period.first} to {period.last}")
 
 
 def print_summary(record: RunRecord) -> None:
@@ -81,7 +68,7 @@ def print_summary(record: RunRecord) -> None:
     screen = console()
     screen.print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
     for name, text in lines:
-        screen.print(f"  {name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
+        print_text(f"  {name:<12}{text}", screen)
 
 
 def print_prepared(record: RunRecord) -> None:
@@ -92,7 +79,7 @@ def print_prepared(record: RunRecord) -> None:
     lines += [("Notebook", str(step.notebook)) for step in record.steps]
     run_dir = str(Path(str(record.steps[0].notebook)).parent)
     for name, text in [*lines, ("Execute", shlex.join(["techco", "resume", run_dir]))]:
-        screen.print(f"  {name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
+        print_text(f"  {name:<12}{text}", screen)
 
 
 def print_failure(record: RunRecord, stopped: str = "") -> None:
@@ -100,17 +87,17 @@ def print_failure(record: RunRecord, stopped: str = "") -> None:
     assert record.error
     print_error(stopped or f"The step {record.error.step} failed: {record.error.message}")
     if record.report:
-        console(stderr=True).print(f"Report: {record.report}", markup=False, highlight=False, soft_wrap=True)
+        print_note(f"Report: {record.report}")
     if record.published:
-        console(stderr=True).print(f"Published: {record.published}", markup=False, highlight=False, soft_wrap=True)
+        print_note(f"Published: {record.published}")
 
 
 def print_lab(lab: Lab) -> None:
     """Print which notebook is open in JupyterLab, and where; on stderr what there is to know."""
     for name, text in (("Notebook", str(lab.notebook)), ("JupyterLab", lab.url)):
-        console().print(f"{name:<12}{text}", markup=False, highlight=False, soft_wrap=True)
+        print_text(f"{name:<12}{text}")
     copy = "a new copy" if lab.is_new else "your copy of before, as you have left it"
-    console(stderr=True).print(f"This is {copy}. Ctrl-C ends JupyterLab.", markup=False, highlight=False)
+    print_note(f"This is {copy}. Ctrl-C ends JupyterLab.")
 
 
 def print_runs(records: Mapping[str, RunRecord | None]) -> None:
@@ -151,7 +138,7 @@ def print_checks(checks: Iterable[Check]) -> list[Check]:
         lines = _broken(f"{check.name:<19}{check.detail}", 8, 27, screen)
         if check.remedy:
             lines += "\n" + " " * 8 + _broken(f"To do: {check.remedy}", 8, 8, screen)
-        screen.print(lines, markup=False, highlight=False, soft_wrap=True)
+        print_text(lines, screen)
     counts = {status: sum(check.status == status for check in made) for status in _COLOURS}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     screen.print(f"\n{told}", markup=False, highlight=False)
