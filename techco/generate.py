@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from techco import interrupts
 from techco.errors import ParameterError, StorageError
 from techco.reasons import CustomerReason, LogReason, ProductReason
-from techco.record import write_whole
 from techco.sample.expected import Expected, describe
 from techco.sample.spec import Form, SampleSpec
+from techco.whole_file import write_whole
 
 if TYPE_CHECKING:
     from techco.sample.forms import Sink, Texts

@@ -18,8 +18,8 @@ from techco import errors
 from techco.errors import ParameterError, StepFailed
 from techco.kernels import Kernel, Kernels
 from techco.quick_import import import_papermill
-from techco.record import make_durable, write_whole
 from techco.scrub import scrub
+from techco.whole_file import make_durable, write_whole
 from techco.wording import plural
 
 OnCell = Callable[[int, int], None]

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from techco.record import write_whole
+from techco.whole_file import write_whole
 
 
 @dataclass(frozen=True)

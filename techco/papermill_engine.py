@@ -15,8 +15,8 @@ from papermill.engines import NBClientEngine
 from papermill.iorw import LocalHandler
 
 from techco.errors import StepFailed
-from techco.record import write_whole
 from techco.scrub import scrub
+from techco.whole_file import write_whole
 from techco.wording import plural
 
 if TYPE_CHECKING:

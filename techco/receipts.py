@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,15 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from techco.display import Value
-from techco.errors import ParameterError, TechcoError
+from techco.errors import TechcoError
 from techco.storage import TABLES_FOLDER, RawFile, Storage
 
-VARIABLE = "TECHCO_REFRESH"
-"""The setting, for the kernels of a run."""
 FOLDER = f"{TABLES_FOLDER}/_receipts"
 _LIBRARIES = ("pysail", "pyspark", "pyarrow", "deltalake")
-
-_YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 Made = Mapping[str, Iterable[str]]
 """Data files by table."""
@@ -114,19 +109,3 @@ def _sorted(made: Made) -> dict[str, list[str]]:
 def made_by(run_id: str, *, reused: bool) -> dict[str, Value]:
     """For the notebook and the report: which run has made the tables of a step, and whether that was an earlier one."""
     return {"made_by_run": run_id, "reused": "yes" if reused else "no"}
-
-
-def chosen_refresh(given: bool | None) -> bool:
-    """What is given, else what the environment says, else False.
-
-    Raises
-    ------
-    ParameterError
-        When the environment says neither yes nor no.
-    """
-    if given is not None:
-        return given
-    text = os.environ.get(VARIABLE, "").lower()
-    if text not in (*_YES, *_NO):
-        raise ParameterError(f"{VARIABLE} is {text!r}. Allowed: 1 to do all work again, or 0.")
-    return text in _YES

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import uuid
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-from techco import interrupts
 from techco.privacy import Pii
+from techco.whole_file import write_whole
 
 Status = Literal["pending", "running", "completed", "failed", "prepared"]
 """Of a run or a step; a run is `prepared` whose notebooks have their parameters and wait for `techco resume`."""
@@ -132,36 +129,3 @@ class RunRecord:
     def save(self, path: Path) -> None:
         """Write the record; a reader sees the old file or the new one, never half of one."""
         write_whole(path, self.to_json() + "\n")
-
-
-def write_whole(path: Path, text: str, durable: bool = True) -> None:
-    """Write a text file by way of a temporary one beside it, with the user's umask; parents are made.
-
-    Parameters
-    ----------
-    durable
-        Whether a machine that goes down leaves the old text or the new one, and never an empty file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with interrupts.at_once(partial(part.unlink, missing_ok=True)):
-        try:
-            with part.open("x", encoding="utf-8") as file:
-                file.write(text)
-                if durable:
-                    _sync(file)
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-
-
-def make_durable(path: Path) -> None:
-    """Have a file that was written whole survive a machine that goes down, as `write_whole` does."""
-    with path.open("rb") as file:
-        _sync(file)
-
-
-def _sync(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -17,8 +17,9 @@ from techco.history import read_records
 from techco.pages import page, write_page
 from techco.payloads import Collection, read_shown
 from techco.privacy import Pii
-from techco.record import STEPS, RunRecord, StepRecord, write_whole
+from techco.record import STEPS, RunRecord, StepRecord
 from techco.run_page import in_order, page_links, run_facts, run_page, step_title
+from techco.whole_file import write_whole
 from techco.wording import duration
 
 __all__ = ["read_shown", "render", "render_catalogue", "render_page"]

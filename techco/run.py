@@ -25,11 +25,12 @@ from techco.parameters import refuse_credentials, refuse_unknown
 from techco.places import open_storage
 from techco.progress import Progress, Silent
 from techco.provenance import provenance
-from techco.record import REPORT, RunRecord, StepRecord, make_durable
+from techco.record import REPORT, RunRecord, StepRecord
 from techco.reporting import load_ahead, make_report, record_failure
 from techco.request import RunRequest
 from techco.settings import variables
 from techco.storage import Storage, check_path
+from techco.whole_file import make_durable
 
 
 class Interrupted(KeyboardInterrupt):

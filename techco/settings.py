@@ -14,7 +14,7 @@ from techco.engine_name import parse_engine
 from techco.errors import ParameterError
 from techco.privacy import VARIABLE as PII
 from techco.privacy import Pii
-from techco.receipts import VARIABLE as REFRESH
+from techco.refresh import VARIABLE as REFRESH
 from techco.spark_conf import VARIABLE as SPARK_CONF
 
 if TYPE_CHECKING:

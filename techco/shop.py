@@ -18,7 +18,7 @@ from techco.errors import TableError
 from techco.period import Period
 from techco.places import open_storage
 from techco.privacy import Pii, chosen_pii
-from techco.receipts import chosen_refresh
+from techco.refresh import chosen_refresh
 from techco.scratch import Scratch
 from techco.storage import Storage
 from techco.tables import DataFile, Tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import re
@@ -57,6 +58,28 @@ def test_the_guide_names_no_module_that_is_gone() -> None:
     for name in re.findall(r"`([^`]+)`", " ".join(rows)):
         package = ROOT / "techco" / name
         assert package.with_suffix(".py").is_file() or package.is_dir() or (ROOT / name).is_dir(), name
+
+
+def imported(module: Path) -> set[str]:
+    """The modules and packages of techco that a module imports when it runs, also in the middle of a function."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("techco."):
+            _, _, below = str(node.module).partition("techco.")
+            names |= {below.partition(".")[0]} if below else {alias.name for alias in node.names}
+    return {name for name in names if (ROOT / "techco" / name).exists() or (ROOT / "techco" / f"{name}.py").exists()}
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "techco").rglob("[!_]*.py")), ids=lambda path: path.stem)
+def test_arrows_between_modules_go_downwards_in_the_guide(module: Path) -> None:
+    rows = re.findall(r"^\| (`.*?) \|", GUIDE, re.MULTILINE)
+    row = {name.rstrip("/"): number for number, names in enumerate(rows) for name in re.findall(r"`([^`]+)`", names)}
+    own = module.relative_to(ROOT / "techco").with_suffix("").parts[0]
+    assert {name for name in imported(module) if row[name] < row[own]} == set()
 
 
 def test_the_readme_names_every_table_and_setting() -> None:

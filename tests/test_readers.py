@@ -15,7 +15,7 @@ from started import Started, marked
 from tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
 from techco.generate import SampleSpec, generate
-from techco.record import write_whole
+from techco.whole_file import write_whole
 
 RUN = ["run", "--storage", "shop", "--period", "2023-08", "--out", "out"]
 SMALL = SampleSpec(customers=20, products=5, logs=200)

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from techco import receipts
+from techco import receipts, refresh
 from techco.contract import TABLES
 from techco.errors import ParameterError
 from techco.folder import Folder
@@ -267,11 +267,11 @@ def test_no_receipt_holds_personal_data(shop: Shop) -> None:
 @pytest.mark.parametrize(("text", "meaning"), [("1", True), ("true", True), ("0", False), ("", False)])
 def test_the_setting_says_yes_or_no(monkeypatch: pytest.MonkeyPatch, text: str, meaning: bool) -> None:
     monkeypatch.setenv("TECHCO_REFRESH", text)
-    assert receipts.chosen_refresh(None) is meaning
-    assert receipts.chosen_refresh(True) is True
+    assert refresh.chosen_refresh(None) is meaning
+    assert refresh.chosen_refresh(True) is True
 
 
 def test_a_setting_that_says_neither_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TECHCO_REFRESH", "maybe")
     with pytest.raises(ParameterError, match="TECHCO_REFRESH is 'maybe'"):
-        receipts.chosen_refresh(None)
+        refresh.chosen_refresh(None)
