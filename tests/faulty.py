@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -19,7 +20,8 @@ from techco.shop import Shop
 from techco.storage import CUSTOMERS as CUSTOMER_FILE
 from techco.storage import LOGS, LOGS_FOLDER
 from techco.storage import PRODUCTS as PRODUCT_FILE
-from tests.shops import CUSTOMERS, PRODUCTS, log, write_shop
+from tests.azurite import Azurite
+from tests.shops import CUSTOMERS, PRODUCTS, log
 
 MAX_DEPTH = 500
 _BLANKS = " \t\r\n\ufeff"
@@ -107,18 +109,30 @@ class Faulty:
     content: bytes
     compressed: bytes | None = field(default=None, repr=False)
 
+    def files(self) -> dict[str, bytes]:
+        """All three raw files."""
+        good = {CUSTOMER_FILE: CUSTOMERS.encode(), PRODUCT_FILE: PRODUCTS.encode(), LOGS: json.dumps([log(1)]).encode()}
+        if self.name.startswith(LOGS_FOLDER):
+            del good[LOGS]
+        return {**good, self.name: self.content if self.compressed is None else self.compressed}
+
     def write(self, storage: Folder) -> None:
         """Write all three raw files, in the place of what is there."""
         storage.remove("tables")
         storage.remove(LOGS_FOLDER)
         for name in storage.names():
             storage.path(name).unlink()
-        write_shop(storage, [log(1)])
-        path = storage.path(self.name)
-        if self.name.startswith(LOGS_FOLDER):
-            storage.path(LOGS).unlink()
+        for name, content in self.files().items():
+            path = storage.path(name)
             path.parent.mkdir(exist_ok=True)
-        path.write_bytes(self.content if self.compressed is None else self.compressed)
+            path.write_bytes(content)
+
+    def upload(self, account: Azurite) -> str:
+        """Write all three raw files to a new place in a storage account; returns its URL."""
+        client, prefix = account.container("faulty-input"), uuid.uuid4().hex
+        for name, content in self.files().items():
+            client.upload_blob(f"{prefix}/{name}", content)
+        return account.url("faulty-input", prefix)
 
     def text(self) -> str | None:
         """The file as text; None if it is none."""

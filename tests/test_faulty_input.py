@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 
 import pytest
+from azurite import Azurite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from techco import rawcsv, rawjson
+from techco import open_shop, rawcsv, rawjson
 from techco.errors import TechcoError
 from techco.folder import Folder
 from techco.period import Period
@@ -31,15 +32,32 @@ from tests.faulty import (
 
 _FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 _MANY = settings(_FEW, max_examples=3000)
+_FEWER, _SOME = settings(_FEW, max_examples=10), settings(_FEW, max_examples=500)
+AUGUST = Period.parse("2023-08")
+
+
+Put = Callable[[Faulty], Shop]
+"""Writes the raw files of a shop, and opens it."""
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Folder) -> Shop:
-    return Shop(storage, Period.parse("2023-08"), sail, "run-1", refresh=True)
+def in_folder(sail: SparkSession, storage: Folder) -> Put:
+    shop = Shop(storage, AUGUST, sail, "run-1", refresh=True)
+
+    def put(faulty: Faulty) -> Shop:
+        faulty.write(storage)
+        return shop
+
+    return put
+
+
+@pytest.fixture
+def in_account(storage_account: Azurite, monkeypatch: pytest.MonkeyPatch) -> Put:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", storage_account.connection_string)
+    return lambda faulty: open_shop(faulty.upload(storage_account), AUGUST)
 
 
 def check_logs(shop: Shop, faulty: Faulty) -> None:
-    faulty.write(shop.storage)
     outcome, text = ingested(shop, "web_logs"), faulty.text()
     if isinstance(outcome, TechcoError):
         assert faulty.name.partition("/")[0] in str(outcome)
@@ -51,7 +69,6 @@ def check_logs(shop: Shop, faulty: Faulty) -> None:
 
 
 def check_csv(shop: Shop, faulty: Faulty) -> None:
-    faulty.write(shop.storage)
     outcome, text = ingested(shop, faulty.name.partition("_")[0] + "s"), faulty.text()
     if isinstance(outcome, TechcoError):
         assert faulty.name in str(outcome)
@@ -63,41 +80,63 @@ def check_csv(shop: Shop, faulty: Faulty) -> None:
 
 @_FEW
 @given(faulty=log_files)
-def test_logs_of_whatever_bytes_are_counted_as_the_standard_library_reads_them(shop: Shop, faulty: Faulty) -> None:
-    check_logs(shop, faulty)
+def test_logs_of_whatever_bytes_are_counted_as_the_standard_library_reads_them(in_folder: Put, faulty: Faulty) -> None:
+    check_logs(in_folder(faulty), faulty)
 
 
 @_FEW
 @given(faulty=compressed_files)
-def test_compressed_logs_of_whatever_bytes_are_counted_or_refused(shop: Shop, faulty: Faulty) -> None:
-    check_logs(shop, faulty)
+def test_compressed_logs_of_whatever_bytes_are_counted_or_refused(in_folder: Put, faulty: Faulty) -> None:
+    check_logs(in_folder(faulty), faulty)
 
 
 @_FEW
 @given(faulty=csv_files)
-def test_csv_files_of_whatever_bytes_are_counted_or_refused(shop: Shop, faulty: Faulty) -> None:
-    check_csv(shop, faulty)
+def test_csv_files_of_whatever_bytes_are_counted_or_refused(in_folder: Put, faulty: Faulty) -> None:
+    check_csv(in_folder(faulty), faulty)
 
 
 @pytest.mark.soak
 @_MANY
 @given(faulty=log_files)
-def test_many_logs_of_whatever_bytes_are_counted(shop: Shop, faulty: Faulty) -> None:
-    check_logs(shop, faulty)
+def test_many_logs_of_whatever_bytes_are_counted(in_folder: Put, faulty: Faulty) -> None:
+    check_logs(in_folder(faulty), faulty)
 
 
 @pytest.mark.soak
 @_MANY
 @given(faulty=compressed_files)
-def test_many_compressed_logs_of_whatever_bytes_are_counted(shop: Shop, faulty: Faulty) -> None:
-    check_logs(shop, faulty)
+def test_many_compressed_logs_of_whatever_bytes_are_counted(in_folder: Put, faulty: Faulty) -> None:
+    check_logs(in_folder(faulty), faulty)
 
 
 @pytest.mark.soak
 @_MANY
 @given(faulty=csv_files)
-def test_many_csv_files_of_whatever_bytes_are_counted(shop: Shop, faulty: Faulty) -> None:
-    check_csv(shop, faulty)
+def test_many_csv_files_of_whatever_bytes_are_counted(in_folder: Put, faulty: Faulty) -> None:
+    check_csv(in_folder(faulty), faulty)
+
+
+every_file = st.tuples(st.just(check_logs), log_files | compressed_files) | st.tuples(st.just(check_csv), csv_files)
+
+
+@_FEWER
+@given(tried=every_file)
+def test_files_of_whatever_bytes_in_a_storage_account_are_counted_or_refused(
+    in_account: Put, tried: tuple[Callable[[Shop, Faulty], None], Faulty]
+) -> None:
+    check, faulty = tried
+    check(in_account(faulty), faulty)
+
+
+@pytest.mark.soak
+@_SOME
+@given(tried=every_file)
+def test_many_files_of_whatever_bytes_in_a_storage_account_are_counted(
+    in_account: Put, tried: tuple[Callable[[Shop, Faulty], None], Faulty]
+) -> None:
+    check, faulty = tried
+    check(in_account(faulty), faulty)
 
 
 def changed(text: str, found: list[Callable[[bytes], bytes]]) -> str:
