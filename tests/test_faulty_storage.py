@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from azurite import Azurite
+from deltalake.exceptions import DeltaError
 from faulty_proxy import BROKEN, BUSY, CUT, LOST, THROTTLED, TRUNCATED, Fault, FaultyProxy, Rule, before
 from pyspark.errors import PySparkException
 from shops import CUSTOMERS, PRODUCTS, log
@@ -279,7 +280,7 @@ def steps(url: str) -> dict[str, Any]:
             shop = open_shop(url, AUGUST, refresh=True)
             records, joined = ingest(shop).records.values, join(shop).values
             return {**records, **joined, "summed": str(analysis.summarize(shop).total_sales)}
-        except (TechcoError, PySparkException, OSError) as error:
+        except (TechcoError, PySparkException, DeltaError, OSError) as error:
             kind = type(error).__name__ if isinstance(error, TechcoError) else "OSError"
             failure = StepFailed("", kind=kind, words=str(error))
             if not storage.is_back(failure) or "PLANTED" in str(error):
