@@ -83,8 +83,18 @@ class Lab:
             raise
 
     def wait(self) -> None:
-        """Wait until the user ends JupyterLab, which its menu offers."""
-        self._process.wait()
+        """Wait until the user ends JupyterLab, which its menu offers.
+
+        Raises
+        ------
+        TechcoError
+            When it has ended in another way.
+        """
+        if code := self._process.wait():
+            raise TechcoError(
+                f"JupyterLab has ended with exit code {code}; what it wrote is above. The same command opens the "
+                "notebook again as it was saved last."
+            )
 
     def stop(self) -> None:
         """End it, if it still runs, with all that was started in it."""

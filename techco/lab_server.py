@@ -45,7 +45,8 @@ class ThisPython(KernelSpecManager):
 def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
     """Run JupyterLab until it ends, stdin is closed or SIGTERM comes; then nothing is left of what was started.
 
-    It is killed then: a notebook is saved whole or not at all, and the kernels hold nothing to save.
+    It is killed then: a notebook is saved whole or not at all, and the kernels hold nothing to save. The exit code is
+    that of JupyterLab if it has ended by itself, for instance by its menu, as a shell shows it; else 0.
 
     Parameters
     ----------
@@ -54,16 +55,18 @@ def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
     folders
         With temporary files, which are removed in the end.
     """
-    signal.signal(signal.SIGTERM, lambda *_: offspring.end(folders))
+    codes: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: offspring.end(folders, code=sum(codes)))
     offspring.adopt()
     command = [*python("from jupyterlab.labapp import main; main()"), *_OPTIONS, *words]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    threading.Thread(target=_end_with, args=[server], daemon=True).start()
+    threading.Thread(target=_end_with, args=[server, codes], daemon=True).start()
     sys.stdin.read()
     offspring.end(folders)
 
 
-def _end_with(server: subprocess.Popen[bytes]) -> None:
-    """End when JupyterLab does, for instance by its menu."""
-    server.wait()
+def _end_with(server: subprocess.Popen[bytes], codes: list[int]) -> None:
+    """Keep the exit code of JupyterLab when it ends, and end this process."""
+    code = server.wait()
+    codes.append(code if code >= 0 else 128 - code)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -37,7 +37,7 @@ def kill_all(known: Iterable[int] = ()) -> None:
     _signal_until(time.monotonic() + _DIES_WITHIN_S, list(known), signal.SIGKILL)
 
 
-def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0) -> NoReturn:
+def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0, code: int = 0) -> NoReturn:
     """Kill what is below this process, remove folders, and end.
 
     Parameters
@@ -48,6 +48,8 @@ def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0) -
         Children that lead a process group of their own, for systems where children cannot be listed.
     grace_s
         How long children that are asked to end may take for it, in seconds.
+    code
+        The exit code.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     known = list(known)
@@ -56,7 +58,7 @@ def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0) -
     kill_all(known)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
+    os._exit(code)
 
 
 def _signal_until(deadline: float, known: list[int], number: int) -> None:

@@ -49,11 +49,15 @@ class Opened:
 
     def ask(self, path: str, body: object = None, *, with_token: bool = True) -> Any:
         """The answer of the server's interface."""
-        parts = urlsplit(self.url)
         headers = {"Authorization": f"token {self.token}"} if with_token else {}
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{parts.scheme}://{parts.netloc}/api/{path}", data, headers)) as answer:
+        with urlopen(Request(f"{self.server}/api/{path}", data, headers)) as answer:
             return json.load(answer)
+
+    @property
+    def server(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def token(self) -> str:
@@ -180,6 +184,31 @@ def test_jupyterlab_ends_with_the_command_and_all_that_was_started_in_it(tmp_pat
             lab.command.process.communicate()
             assert wait_until_gone(lab.command.mark, lab.command.temporary) == ([], [])
     assert not sockets.exists()
+
+
+def jupyterlab_of(lab: Opened) -> psutil.Process:
+    """The process of the server, which is below the guard."""
+    (guard,) = psutil.Process(lab.command.process.pid).children()
+    (server,) = guard.children()
+    return server
+
+
+def test_jupyterlab_that_is_ended_by_its_menu_ends_the_command_well(tmp_path: Path) -> None:
+    with open_lab(tmp_path) as lab:
+        lab.run(["1"])
+        urlopen(Request(f"{lab.server}/api/shutdown", b"", {"Authorization": f"token {lab.token}"})).close()
+        ended = lab.command.wait()
+        assert (ended.code, ended.processes, ended.temporary) == (0, [], [])
+        assert "Error" not in ended.stderr
+
+
+def test_jupyterlab_that_dies_is_no_success(tmp_path: Path) -> None:
+    with open_lab(tmp_path) as lab:
+        lab.run(["1"])
+        jupyterlab_of(lab).kill()
+        ended = lab.command.wait()
+        assert (ended.code, ended.processes, ended.temporary) == (1, [], [])
+        assert "Error: JupyterLab has ended with exit code 137; what it wrote is above." in ended.stderr
 
 
 def test_executed_notebooks_of_a_run_run_again_as_they_are(made: tuple[Path, Path], tmp_path: Path) -> None:
