@@ -24,7 +24,7 @@ MAX_DEPTH = 500
 _DEEP_CHARS = 2**20
 _CHUNK_CHARS = 2**16  # an error of the parser costs a look at all of it
 _BLANK = re.compile(r"[\s\ufeff]*")
-_BETWEEN = re.compile(r"[\s,\]]*")
+_BETWEEN = re.compile(r"[\s\ufeff,\]]*")
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _AROUND = " \t\r\n\ufeff"
@@ -84,7 +84,8 @@ def parse_array(stream: TextIO) -> Iterator[RawRecord]:
     Parameters
     ----------
     stream
-        The text from its beginning; a byte order mark, and whatever follows the array, is passed over.
+        The text from its beginning. Byte order marks around elements, which files have inside that were put together
+        of several, are passed over; what follows the array is broken.
     """
     window = _Window(stream)
     is_whole = window.skip(_BLANK) != "["

@@ -39,6 +39,8 @@ def test_an_empty_array_has_no_records(text: str, chunk_chars: int) -> None:
         ('\ufeff[{"log_id": "a}{],[\\"b"}]', [('{"log_id": "a}{],[\\"b"}', 'a}{],["b')]),
         ('[{"x": {"log_id": 9, "y": [{}]}, "log_id": 1}]', [('{"x": {"log_id": 9, "y": [{}]}, "log_id": 1}', "1")]),
         ('[{"log_id": 12345678901234567890123}]', [('{"log_id": 12345678901234567890123}', "12345678901234567890123")]),
+        ("\ufeff[{}]\n\ufeff", [("{}", None)]),
+        ("[{},\ufeff{}\ufeff]", [("{}", None), ("{}", None)]),
         ('[{"log_id": null}, {}]', [('{"log_id": null}', None), ("{}", None)]),
     ],
 )
@@ -55,6 +57,7 @@ def test_any_valid_json_is_read_right(text: str, expected: list[tuple[str, str |
         ('[{"log_id": 1}, {"log_id": 2', [("1",), ('{"log_id": 2', "-")]),
         ('[{"log_id": NaN}, {"log_id": 2}]', [('{"log_id": NaN}', "-"), ("2",)]),
         ('[5, "x", null, [1, 2], {"log_id": 2}]', [("5", "-"), ('"x"', "-"), ("null", "-"), ("[1, 2]", "-"), ("2",)]),
+        ('\ufeff[{"log_id": 1}]\n\ufeff[{"log_id": 2}]', [("1",), ('[{"log_id": 2}]', "-")]),
         ("[" * 100_000 + ', {"log_id": 2}]', [("[" * 99_999, "-"), ("2",)]),
     ],
 )
