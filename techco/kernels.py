@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 # A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /tmpNNNNNNNN/kernel-ipc-N.
 _SOCKET_DIR_LIMIT = 68
-_IPYKERNEL = "ipykernel.kernelapp"
+_FIRST = "techco.kernel_app"
 # What lies in the current directory, which may be a storage, is data, and never code.
 _IGNORES_CWD = "--InteractiveShellApp.ignore_cwd=True"
+# IPython's history is what the user has typed, and each cell would wait for its database.
+_KEEPS_NO_HISTORY = "--HistoryManager.enabled=False"
 _WARMS_UP = "--IPKernelApp.extra_extensions=techco.warm"
 _DIES_WITHIN_S = 5
 _LOOKS_EVERY_S = 0.002
@@ -93,7 +95,7 @@ class Nursery:
     """
 
     def __init__(self, notebooks: Iterable[Path]) -> None:
-        shared = [_IPYKERNEL, *(module for notebook in notebooks for module in shared_modules(notebook))]
+        shared = [_FIRST, *(module for notebook in notebooks for module in shared_modules(notebook))]
         modules = list(dict.fromkeys(shared))
         self._folders = [_folder()]
         if len(self._folders[0].name) > _SOCKET_DIR_LIMIT:
@@ -224,14 +226,14 @@ class Kernel:
         self.folder = Path(tempfile.mkdtemp(dir=nursery.sockets))
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
         self._temporary = Path(tempfile.mkdtemp(dir=nursery.folder))
-        modules = [] if spec else [_IPYKERNEL, *shared_modules(notebook)]
+        modules = [] if spec else [_FIRST, *shared_modules(notebook)]
         fork = partial(nursery.fork, modules, log=self._log, path=notebook.parent, is_program=spec is not None)
         self.manager = _manager(self.folder, fork, spec, notebook.parent)
         own = {"TMPDIR": str(self._temporary)} | ({} if spec else {VARIABLE: import_statements(notebook, libraries)})
         try:
             _wait(self.manager.start_kernel)(
                 env={**os.environ, **(variables or {}), **own},
-                extra_arguments=[_IGNORES_CWD] if spec else [_WARMS_UP, _IGNORES_CWD],
+                extra_arguments=[_IGNORES_CWD, _KEEPS_NO_HISTORY, *([] if spec else [_WARMS_UP])],
             )
         except BaseException:
             self.stop()

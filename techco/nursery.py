@@ -1,7 +1,8 @@
 """The process that the kernels of a run are forked from, so that what they import is imported once.
 
 It holds no data and starts nothing: it imports, and becomes a kernel's process when it is asked for one. Only modules
-that may be forked are imported here: neither the engine nor Delta Lake, which have threads of their own.
+that may be forked are imported here: not Delta Lake, which has a thread of its own from its import on. Sail has some as
+soon as it is started, which only kernels do.
 
 As it outlives the run's own process, however that ends, it is also what kills all that the run has started, and removes
 its temporary files.

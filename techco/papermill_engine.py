@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ class WholeFiles(LocalHandler):  # type: ignore[misc]
 
     def write(self, buf: str, path: str) -> None:
         """Write a notebook's text."""
-        write_whole(Path(path), scrub(buf), durable=False)  # after each cell; the last one is made durable
+        write_whole(Path(path), scrub(buf), durable=False)  # for each cell; the last one is made durable
 
 
 class Engine(NBClientEngine):  # type: ignore[misc]
@@ -72,7 +74,7 @@ class Engine(NBClientEngine):  # type: ignore[misc]
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Differs from papermill's client in what it saves: only code cells cost a save, and a cell in which the kernel
+    """Differs from papermill's client in what it saves: each code cell costs one save, and a cell in which the kernel
     died is marked failed, not completed."""
 
     on_code_cell: OnCell
@@ -106,9 +108,20 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                 _cancel_all()
                 raise
             finally:
-                self.nb_man.cell_complete(cell, cell_index=index)
+                with _unsaved(self.nb_man):  # the start of the next cell saves it, or the end of the notebook
+                    self.nb_man.cell_complete(cell, cell_index=index)
         else:  # it is asked for its name at last
             self.last_cell = "The kernel died after the last cell"
+
+
+@contextmanager
+def _unsaved(nb_man: Any) -> Iterator[None]:
+    """Have papermill not write the notebook."""
+    output_path, nb_man.output_path = nb_man.output_path, None
+    try:
+        yield
+    finally:
+        nb_man.output_path = output_path
 
 
 def _too_late(error: BaseException, cell: str, limit_s: int | None) -> str:

@@ -30,6 +30,13 @@ def import_jsonschema() -> None:
             importlib.import_module("jsonschema")
 
 
+def import_ipykernel() -> None:
+    """Import ipykernel without its debugger, to which nobody can connect in a run; each kernel would import it."""
+    with _missing("debugpy"):
+        importlib.import_module("ipykernel.debugger")
+    importlib.import_module("ipykernel.kernelapp")
+
+
 @contextmanager
 def _missing(*names: str) -> Iterator[None]:
     """Have the import of modules fail that are not imported yet, in the documented way."""

@@ -16,7 +16,7 @@ from pathlib import Path
 VARIABLE = "TECHCO_KERNEL_IMPORTS"
 """Environment variable of the kernel with the statements, one a line."""
 
-_SHARED = ["pyspark.sql.connect.session", "pandas"]
+_SHARED = ["pyspark.sql.connect.session", "pandas", "pysail.spark"]
 _ENGINE = ["import pysail.spark", "import pyspark.sql.connect.session"]  # our modules import these only when needed
 
 

@@ -217,9 +217,29 @@ def test_only_modules_that_may_be_forked_are_shared(tmp_path: Path) -> None:
     )
     shared = [name for name in shared_modules(notebook) if name.startswith("techco")]
     assert shared == ["techco", "techco.Period", "techco.ingest", "techco.join"]
-    code = "import sys, techco.ingest, techco.join, techco.analysis, techco.findings, ipykernel.kernelapp; "
-    code += "sys.exit(bool({'pysail', 'deltalake'} & sys.modules.keys()))"
+    code = "import sys, techco.kernel_app, techco.ingest, techco.join, techco.analysis, techco.findings; "
+    code += "sys.exit('deltalake' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_sail_has_no_thread_before_it_is_started() -> None:
+    code = "import os, pandas, pyspark.sql.connect.session as _; before = os.listdir('/proc/self/task'); "
+    code += "import pysail.spark; assert os.listdir('/proc/self/task') == before"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_kernel_adds_nothing_to_the_history_of_what_the_user_has_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    assert run_all(tmp_path, "print(In[1][:7])") == ["storage\n"]
+    assert (tmp_path / "ipython").is_dir()
+    assert not list(tmp_path.rglob("history*"))
+
+
+def test_a_kernel_has_no_debugger_and_a_notebook_may_have_it(tmp_path: Path) -> None:
+    source = "import sys\nprint('debugpy' in sys.modules)\nprint(__import__('debugpy').__name__)"
+    assert run_all(tmp_path, source) == ["False\ndebugpy\n"]
 
 
 def test_a_notebook_has_failed_when_the_process_its_kernel_was_forked_from_dies(tmp_path: Path) -> None:
@@ -260,6 +280,15 @@ def test_waiting_kernel_imports_what_its_notebook_imports(tmp_path: Path) -> Non
     notebook = write_notebook(tmp_path / "a.ipynb", "%pip list", "import os, json\nfrom techco import Period\nx = 1")
     assert import_statements(notebook).splitlines()[-2:] == ["import os, json", "from techco import Period"]
     assert import_statements(tmp_path / "b.ipynb") == ""
+
+
+def test_as_a_cell_starts_the_notebook_is_saved_with_all_cells_before(tmp_path: Path) -> None:
+    output = tmp_path / "out.ipynb"
+    look = f"import json\nfor cell in json.load(open({str(output)!r}))['cells'][3:]:\n"
+    look += "    print(cell['metadata']['papermill']['status'], [out['text'] for out in cell['outputs']])"
+    execute(write_notebook(tmp_path / "a.ipynb", "print('first')", look, "1"), output, {}, ignore)
+    assert outputs(output) == "first\ncompleted [['first\\n']]\nrunning []\npending []\n"
+    assert statuses(output) == ["completed"] * 5
 
 
 def test_interrupt_leaves_no_process_and_the_cells_so_far(tmp_path: Path) -> None:
