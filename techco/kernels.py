@@ -334,6 +334,8 @@ def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+    from techco.kernel_client import KernelClient
+
     this = KernelSpec(argv=["-f", "{connection_file}"], display_name="Python 3", language="python")
 
     class Only(KernelSpecManager):
@@ -354,7 +356,10 @@ def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None
 
     # ipykernel warns, rightly, that TCP on loopback is open to other users of the machine.
     manager = AsyncKernelManager(
-        kernel_spec_manager=Only(), transport="ipc", connection_file=str(folder / "kernel.json")
+        kernel_spec_manager=Only(),
+        client_factory=KernelClient,
+        transport="ipc",
+        connection_file=str(folder / "kernel.json"),
     )
     manager.provisioner = Forking(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
     return manager

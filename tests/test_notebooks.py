@@ -284,11 +284,11 @@ def test_waiting_kernel_imports_what_its_notebook_imports(tmp_path: Path) -> Non
 
 def test_as_a_cell_starts_the_notebook_is_saved_with_all_cells_before(tmp_path: Path) -> None:
     output = tmp_path / "out.ipynb"
-    look = f"import json\nfor cell in json.load(open({str(output)!r}))['cells'][3:]:\n"
+    look = f"import json\nfor cell in json.load(open({str(output)!r}))['cells'][2:]:\n"
     look += "    print(cell['metadata']['papermill']['status'], [out['text'] for out in cell['outputs']])"
     execute(write_notebook(tmp_path / "a.ipynb", "print('first')", look, "1"), output, {}, ignore)
     assert outputs(output) == "first\ncompleted [['first\\n']]\nrunning []\npending []\n"
-    assert statuses(output) == ["completed"] * 5
+    assert statuses(output) == ["completed"] * 4
 
 
 def test_interrupt_leaves_no_process_and_the_cells_so_far(tmp_path: Path) -> None:
