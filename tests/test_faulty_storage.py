@@ -316,7 +316,7 @@ def test_faults_at_random_change_no_figure(storage_account: Azurite, proxy: Faul
 
 @pytest.mark.soak
 def test_faults_at_random_change_no_figure_in_many_runs(storage_account: Azurite, proxy: FaultyProxy) -> None:
-    runs = int(os.environ.get("TECHCO_TEST_RUNS", "100"))
+    runs = int(os.environ.get("SOAK_RUNS", "100"))
     print(f"{runs} runs: {figures(runs, 0.06, storage_account, proxy)}")  # noqa: T201
 
 
