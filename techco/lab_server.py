@@ -56,7 +56,7 @@ def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
         With temporary files, which are removed in the end.
     """
     codes: list[int] = []
-    signal.signal(signal.SIGTERM, lambda *_: offspring.end(folders, code=sum(codes)))
+    signal.signal(signal.SIGTERM, lambda *_: offspring.end(folders, code=next(iter(codes), 0)))
     offspring.adopt()
     command = [*python("from jupyterlab.labapp import main; main()"), *_OPTIONS, *words]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
