@@ -27,6 +27,7 @@ _ANSWERS_WITHIN_S = 15
 _RETRIES, _LONGEST_PAUSE_MS = 8, 4_000  # 20 seconds together
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 _ECHOES = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+_LOG, _LOG_LEVEL = "pyspark.sql.connect.logging", "SPARK_CONNECT_LOG_LEVEL"
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -48,7 +49,7 @@ def connect(url: str, token: str = "") -> SparkSession:
     from pyspark.errors import PySparkException
 
     os.environ.setdefault("no_grpc_proxy", NO_PROXY)  # an organisation's proxy would be asked for this machine
-    _silence_echoes()
+    silence_echoes()
     hide(token)
     whole = url if not token else f"{url}{'' if '/;' in url else '/'};token={quote(token, safe='')}"
     _wait_until_ready(url, whole)
@@ -66,11 +67,14 @@ def connect(url: str, token: str = "") -> SparkSession:
     return spark
 
 
-def _silence_echoes() -> None:
-    """Have PySpark say only by its error what is wrong with a query, and not on stderr in JSON as well."""
+def silence_echoes() -> None:
+    """Have PySpark say only by its error what is wrong with a query, and not on stderr in JSON as well.
+
+    Its log is off unless the user wants it; but a kernel that is forked turns on all logs that are there as it starts.
+    """
     from pyspark.logger import PySparkLogger
 
-    for name in _ECHOES:
+    for name in (*_ECHOES, *([] if _LOG_LEVEL in os.environ else [_LOG])):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 

@@ -11,7 +11,7 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-from techco.connect import NO_PROXY, is_open, without_token
+from techco.connect import NO_PROXY, is_open, silence_echoes, without_token
 from techco.errors import EngineError
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def _connect(port: int, new: bool) -> SparkSession:
 
     if not new and _sessions and is_open(_sessions[0]):
         return _sessions[0]
+    silence_echoes()
     on_main_thread = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in _TAKEN}
     with without_token():

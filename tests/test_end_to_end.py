@@ -17,6 +17,7 @@ from techco import open_shop
 from techco.folder import Folder
 from techco.generate import Form
 from tests.shops import CUSTOMERS, log, write_shop
+from tests.tiny_notebooks import outputs
 
 TABLES = (
     "action_frequency", "unique_customers", "sales_by_category", "sales_by_day", "sales_by_product",
@@ -31,6 +32,7 @@ def techco(folder: Path, *words: str, **variables: str) -> dict[str, Any]:
     """What a command prints with --json."""
     command = [sys.executable, "-m", "techco", *words, "--json"]
     env = {**os.environ, **variables}
+    env.pop("PYTEST_CURRENT_TEST", None)  # ipykernel heeds it: what libraries write on stderr would not be in notebooks
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     printed: dict[str, Any] = json.loads(done.stdout)
@@ -96,6 +98,14 @@ def test_personal_data_are_in_the_tables_and_in_the_report_only_if_asked_for(tmp
     assert shop.quarantine.count() == 0  # it has no day, so belongs to no period
     assert shop.tables.read("quarantine").collect()[0].raw == broken.strip()
     assert shop.customers.where("customer_id = 1").collect()[0].last_name == "Leeworth"
+
+
+def test_the_notebooks_of_a_shop_without_tables_print_no_messages(tmp_path: Path, keep: Keep) -> None:
+    techco(tmp_path, "generate", "shop", "--logs", "100", "--customers", "10")
+    storage, variables = keep(tmp_path / "shop")
+    techco(tmp_path, "run", "--storage", storage, "--period", "2023-08", **variables)
+    made = {path.stem: outputs(path) for path in tmp_path.glob("runs/*/*.ipynb")}
+    assert made == {"ingest": "", "join": "", "analysis": ""}
 
 
 def test_a_second_run_of_an_unchanged_period_reuses_the_first_and_says_so(tmp_path: Path, keep: Keep) -> None:
