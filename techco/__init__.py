@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from techco.access import Access
     from techco.explore import Explorer
     from techco.explore import open as open  # noqa: A004 - exported, though not by __all__
     from techco.period import Period
     from techco.shop import Shop, open_shop
+    from techco.storage.access import Access
 
 __version__ = "0.1.0"
 # Without `open`: `from techco import *` must leave Python's own as it is.

@@ -5,25 +5,25 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from techco import interrupts
+from techco.system import signals
 
 
 def main() -> NoReturn:
     """Run the command line of this process, and exit."""
     code: object = 0
     try:
-        interrupts.heed()
-        from techco import cli
+        signals.heed()
+        from techco.cli import app
 
-        cli.main()
+        app.main()
     except SystemExit as error:
         code = error.code
     except BaseException:  # an import that was broken off may raise anything
-        if not interrupts.came():
+        if not signals.came():
             raise
-    interrupts.settle()
-    if interrupts.came():
-        interrupts.leave()
+    signals.settle()
+    if signals.came():
+        signals.leave()
     sys.exit(code)  # type: ignore[arg-type]
 
 

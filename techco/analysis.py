@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from techco import join
-from techco.display import Column, ColumnKind, Figures, Table, Value
+from techco.display.shown import Column, ColumnKind, Figures, Table, Value
 from techco.shop import Shop
 
 if TYPE_CHECKING:

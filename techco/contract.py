@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -70,3 +71,35 @@ PRODUCT_SALES = TableContract(
 )
 
 TABLES = {t.name: t for t in (CUSTOMERS, PRODUCTS, WEB_LOGS, QUARANTINE, FULL_DATA, PRODUCT_SALES)}
+
+
+class LogReason(StrEnum):
+    """Reasons for which a web log is quarantined."""
+
+    NOT_JSON = "not a JSON object"
+    LOG_ID = "log_id missing or not an integer"
+    TIMESTAMP = "timestamp missing or unreadable"
+    ACTION = "action missing"
+    CUSTOMER_ID = "customer_id has no number"
+    PRODUCT_ID = "product_id has no number"
+    PURCHASE = "purchase without product or quantity"
+    ADD_TO_CART = "add_to_cart without product"
+    QUANTITY = "quantity is not an integer of at least 1"
+    CONFLICT = "another record with this log_id"
+
+
+class CustomerReason(StrEnum):
+    """Reasons for which a customer is quarantined."""
+
+    FIELDS = "wrong number of fields"
+    CUSTOMER_ID = "customer_id missing or has no number"
+    CONFLICT = "another record with this customer_id"
+
+
+class ProductReason(StrEnum):
+    """Reasons for which a product is quarantined."""
+
+    FIELDS = "wrong number of fields"
+    PRODUCT_ID = "product_id missing or has no number"
+    PRICE = "price missing or not a number"
+    CONFLICT = "another record with this product_id"

@@ -14,7 +14,7 @@
     │   └── CommitRefused       other writers kept winning; nothing was written
     └── StepFailed              a notebook stopped before its last cell
 
-Only `techco.cli` turns these into exit codes.
+Only `techco.cli.app` turns these into exit codes.
 """
 
 

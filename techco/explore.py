@@ -9,14 +9,14 @@ from pyspark.errors import AnalysisException
 
 from techco import analysis, findings, ingest, join
 from techco.contract import TABLES
-from techco.display import Column, Figures, Finding, Table
+from techco.display.shown import Column, Figures, Finding, Table
+from techco.display.wording import span
 from techco.errors import ParameterError, TableError
 from techco.period import Period
-from techco.sample_shop import SAMPLE_PERIOD
-from techco.scrub import without_credentials
+from techco.redact import without_credentials
+from techco.sample.default_shop import SAMPLE_PERIOD
 from techco.shop import Shop, open_shop
-from techco.storage import SAMPLE
-from techco.wording import span
+from techco.storage.base import SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, Row
 
-    from techco.access import Access
-    from techco.privacy import Pii
+    from techco.redact import Pii
+    from techco.storage.access import Access
 
 _TO_MAKE = "make it with shop.ingest() and shop.join(), or with techco run."
 

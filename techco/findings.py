@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from techco import headlines, plots
-from techco.display import Column, Finding, Table
-from techco.errors import TableError
-from techco.plots import Bar
-from techco.privacy import Pii
-from techco.wording import (
+from techco.display import headlines, plots
+from techco.display.plots import Bar
+from techco.display.shown import Column, Finding, Table
+from techco.display.wording import (
     amount,
     cents,
     day,
@@ -35,6 +33,8 @@ from techco.wording import (
     short_share,
     total,
 )
+from techco.errors import TableError
+from techco.redact import Pii
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkDataFrame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,22 +11,23 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from techco.contract import WEB_LOGS
-from techco.days import days_of, rows_of_each
-from techco.display import Column, Figures, Table, Value
+from techco.display.shown import Column, Figures, Table, Value
 from techco.errors import TableError
-from techco.judging import Counts, Judged, judge_customers, judge_logs, judge_products, refused_rows
-from techco.privacy import Pii, mask_record
-from techco.receipts import Receipt, fingerprint, made_by
+from techco.raw.files import check_unchanged, log_files, raw_file
+from techco.raw.judge import Counts, Judged, judge_customers, judge_logs, judge_products, refused_rows
+from techco.redact import Pii, mask_record
 from techco.shop import Shop
-from techco.storage import CUSTOMERS as CUSTOMER_FILE
-from techco.storage import PRODUCTS as PRODUCT_FILE
-from techco.storage import RawFile
+from techco.storage.base import CUSTOMERS as CUSTOMER_FILE
+from techco.storage.base import PRODUCTS as PRODUCT_FILE
+from techco.storage.base import RawFile
+from techco.tables.days import days_of, rows_of_each
+from techco.tables.receipts import Receipt, fingerprint, made_by
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from techco.period import Period
-    from techco.scratch import Scratch
+    from techco.tables.scratch import Scratch
 
 _BY_DAY = ("web_logs", "quarantine")
 _EXAMPLES = 3
@@ -64,7 +65,7 @@ def ingest(shop: Shop) -> Ingested:
         refused = scratch.put(refused_rows(sources, shop.run_id))
         _write(shop, files, sources, refused, [shop.period])
         shop.make_views()
-        origin = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].passed_over}
+        origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].passed_over}
         return _ingested(files, [source.counts for source in sources], refused, shop.pii, origin)
 
 
@@ -99,8 +100,8 @@ def _files(shop: Shop) -> list[RawFile]:
     """All raw files of the period; the last two are those of customers and products."""
     storage = shop.storage
     storage.check_writable()
-    customers, products = storage.raw_file(CUSTOMER_FILE), storage.raw_file(PRODUCT_FILE)
-    return [*storage.log_files(shop.period), customers, products]
+    customers, products = raw_file(storage, CUSTOMER_FILE), raw_file(storage, PRODUCT_FILE)
+    return [*log_files(storage, shop.period), customers, products]
 
 
 def _judge(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period] = ()) -> list[Judged]:
@@ -142,7 +143,7 @@ def _write(
 ) -> None:
     """Replace the tables, count again, and leave receipts, by which a later ingest sees that nothing is to be done."""
     logs, customers, products = sources
-    now = shop.storage.check_unchanged(files)
+    now = check_unchanged(shop.storage, files)
     # Of a file that was touched meanwhile nobody knows which content was read, so it gets no receipt.
     files = [old if old.mark == new.mark else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
     _replace_snapshot(shop, "customers", files[-2], customers.accepted)
@@ -206,7 +207,7 @@ def _compare(table: str, found: int, count: int) -> None:
 
 
 def _ingested(
-    files: list[RawFile], counts: list[Counts], refused: DataFrame, pii: Pii, origin: dict[str, Value]
+    files: list[RawFile], counts: list[Counts], refused: DataFrame, pii: Pii, origin: Mapping[str, Value]
 ) -> Ingested:
     logs = counts[0]
     parts = ("read", "accepted", "duplicates", "quarantined", "outside_period")
@@ -214,7 +215,7 @@ def _ingested(
     reasons = [[c.source, str(reason), n] for c in counts for reason, n in sorted(c.reasons.items())]
     return Ingested(
         _raw_files(files),
-        Figures("ingest_made_by", origin, "Tables"),
+        Figures("ingest_made_by", dict(origin), "Tables"),
         Figures("records", {part: getattr(logs, part) for part in parts}, "Web logs"),
         Table.of("records_by_source", _columns("source", *(f"{p}:integer" for p in parts)), by_source, "Records"),
         Table.of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,17 +11,17 @@ from pyspark.sql import functions as F
 
 from techco import ingest
 from techco.contract import FULL_DATA, PARTITION, PRODUCT_SALES, TABLES
-from techco.days import count_per_day, days_of, rows_of_each
-from techco.display import Figures, Value
+from techco.display.shown import Figures, Value
 from techco.errors import TableError
-from techco.receipts import Receipt, made_by
 from techco.shop import Shop
+from techco.tables.days import count_per_day, days_of, rows_of_each
+from techco.tables.receipts import Receipt, made_by
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from techco.period import Period
-    from techco.tables import DataFile
+    from techco.tables.tables import DataFile
 
 _SOURCES = ("web_logs", "customers", "products")
 _MADE = ("full_data", "product_sales")
@@ -166,7 +166,7 @@ def prepare(shop: Shop) -> None:
         ingest.ingest(shop)
 
 
-def _joined(shop: Shop, expected: int, origin: dict[str, Value]) -> Figures:
+def _joined(shop: Shop, expected: int, origin: Mapping[str, Value]) -> Figures:
     from decimal import Decimal
 
     row = shop.full_data.agg(F.count("*"), F.count_if(F.col("action") == "purchase"), F.sum("sales")).collect()[0]

@@ -1,29 +1,31 @@
-"""Settings from `TECHCO_*` environment variables; options of the command line go before them."""
+"""Settings from `TECHCO_*` environment variables; options of the command line go before them.
+
+Each kernel reads them, so this module imports nothing that takes time.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pydantic import SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
-
-from techco.access import Access
-from techco.engine_name import parse_engine
+from techco.engines.names import parse_engine
+from techco.engines.spark_conf import conf
 from techco.errors import ParameterError
-from techco.privacy import VARIABLE as PII
-from techco.privacy import Pii
-from techco.refresh import VARIABLE as REFRESH
-from techco.spark_conf import VARIABLE as SPARK_CONF
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from techco.redact import Pii, check_pii
+from techco.storage.access import Access
 
 PREFIX = "TECHCO_"
+PII = "TECHCO_PII"
+REFRESH = "TECHCO_REFRESH"
+_TRUTHS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True)
+class Settings:
     """What a user may set once instead of giving it with each command; empty variables count as not set.
 
     Attributes
@@ -52,43 +54,34 @@ class Settings(BaseSettings):
         How a storage account is reached, as `--key-vault`, `--secret` and `--endpoint`; see `Access`.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
-
     storage: str | None = None
     engine: str = "sail"
     out: Path = Path()
     templates: Path | None = None
     pii: Pii = "mask"
     refresh: bool = False
-    spark_conf: dict[str, str] = {}
+    spark_conf: Mapping[str, str] | None = None
     spark_packages: str = ""
     spark_memory: str = ""
-    spark_token: SecretStr = SecretStr("")
+    spark_token: str = field(default="", repr=False)
     key_vault: str = ""
     secret: str = ""
     endpoint: str = ""
 
+    def spark_conf_for(self, engine: str) -> dict[str, str]:
+        """All settings of Apache Spark, those of packages and memory among them; none for Sail, which takes none."""
+        return {} if engine == "sail" else conf(self.spark_conf or {}, self.spark_packages, self.spark_memory)
+
     @property
-    def all_spark_conf(self) -> dict[str, str]:
-        """All settings of Apache Spark, those of packages and memory among them."""
-        from techco.spark_conf import conf
+    def access(self) -> Access:
+        """How a storage account is reached.
 
-        return conf(self.spark_conf, self.spark_packages, self.spark_memory)
-
-    @field_validator("engine")
-    @classmethod
-    def _known_engine(cls, value: str) -> str:
-        parse_engine(value)
-        return value
-
-    @field_validator("templates")
-    @classmethod
-    def _folder(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_dir():
-            raise ValueError(
-                "There is no such folder. Give the one that holds ingest.ipynb, join.ipynb, analysis.ipynb."
-            )
-        return value
+        Raises
+        ------
+        ParameterError
+            When the settings of it do not fit together, or name what cannot be.
+        """
+        return Access(self.key_vault, self.secret, self.endpoint)
 
 
 def load_settings() -> Settings:
@@ -100,19 +93,67 @@ def load_settings() -> Settings:
         Names each variable with a value that is not allowed.
     """
     _require_home()
+    values: dict[str, Any] = {}
+    faults = []
+    for setting in fields(Settings):
+        variable = f"{PREFIX}{setting.name.upper()}"
+        if text := os.environ.get(variable):
+            try:
+                values[setting.name] = _READERS.get(setting.name, str)(text)
+            except ValueError as error:  # ParameterError is one
+                faults.append(str(error) if isinstance(error, ParameterError) else f"{variable} is {text!r}: {error}")
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return Settings(**values)
+
+
+def variables(access: Access, pii: Pii = "mask", refresh: bool = False) -> dict[str, str]:
+    """The environment variables by which another process has the same access and settings."""
+    values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
+    return {PII: pii, REFRESH: str(int(refresh)), **{f"{PREFIX}{name}": value for name, value in values.items()}}
+
+
+def _engine(text: str) -> str:
     try:
-        return Settings()
-    except ValidationError as error:
-        faults = (
-            f"{PREFIX}{str(fault['loc'][0]).upper()} is {_shown(fault)}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
+        parse_engine(text)
+    except ParameterError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _folder(text: str) -> Path:
+    if not (folder := Path(text)).is_dir():
+        raise ValueError("There is no such folder. Give the one that holds ingest.ipynb, join.ipynb, analysis.ipynb.")
+    return folder
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise ParameterError(f"{REFRESH} is {text!r}. Allowed: 1 to do all work again, or 0.")
+    return _TRUTHS[text.lower()]
+
+
+def _spark_conf(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ParameterError(  # the value is not repeated: it may hold a credential
+            f"{PREFIX}SPARK_CONF is not one JSON object of texts. Give for instance "
+            f'{PREFIX}SPARK_CONF=\'{{"spark.executor.memory": "4g"}}\'.'
         )
-        raise ParameterError("\n".join(faults)) from None
-    except SettingsError:  # the value is not repeated: it may hold a credential
-        raise ParameterError(
-            f"{SPARK_CONF} is not one JSON object of texts. Give for instance "
-            f'{SPARK_CONF}=\'{{"spark.executor.memory": "4g"}}\'.'
-        ) from None
+    return found
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "engine": _engine,
+    "out": Path,
+    "templates": _folder,
+    "pii": lambda text: check_pii(text, PII),
+    "refresh": _truth,
+    "spark_conf": _spark_conf,
+}
 
 
 def _require_home() -> None:
@@ -124,25 +165,3 @@ def _require_home() -> None:
             f"HOME is not set, and this machine knows no user {os.getuid()}. Set HOME to a folder of this user's own; "
             "it may be empty, and need not be writable."
         ) from None
-
-
-def _shown(fault: ErrorDetails) -> str:
-    return "not allowed" if str(fault["loc"][0]).startswith("spark_") else repr(str(fault["input"]))
-
-
-def load_access() -> Access:
-    """How a storage account is reached, by the settings.
-
-    Raises
-    ------
-    ParameterError
-        When they do not fit together, or name what cannot be.
-    """
-    settings = load_settings()
-    return Access(settings.key_vault, settings.secret, settings.endpoint)
-
-
-def variables(access: Access, pii: Pii = "mask", refresh: bool = False) -> dict[str, str]:
-    """The environment variables by which another process has the same access and settings."""
-    values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
-    return {PII: pii, REFRESH: str(int(refresh)), **{f"{PREFIX}{name}": value for name, value in values.items()}}

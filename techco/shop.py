@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 
 from techco.contract import TABLES
-from techco.display import Figures, Shown
-from techco.engine import session
-from techco.engine_name import parse_engine
+from techco.display.shown import Figures, Shown
+from techco.engines.names import parse_engine
+from techco.engines.session import open_session
 from techco.errors import TableError
 from techco.period import Period
-from techco.places import open_storage
-from techco.privacy import Pii, chosen_pii
-from techco.refresh import chosen_refresh
-from techco.scratch import Scratch
-from techco.storage import Storage
-from techco.tables import DataFile, Tables
+from techco.redact import Pii, check_pii
+from techco.settings import load_settings
+from techco.storage.base import Storage
+from techco.storage.open import open_storage
+from techco.tables.scratch import Scratch
+from techco.tables.tables import DataFile, Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from techco.access import Access
+    from techco.storage.access import Access
 
 
 @dataclass(frozen=True, repr=False)
@@ -174,11 +174,13 @@ def open_shop(
         When the engine does not start or answer, or does not see the storage.
     """
     parse_engine(engine)  # before what takes longer
-    shown = chosen_pii(pii)
+    settings = load_settings()
+    shown = settings.pii if pii is None else check_pii(pii)
     days = period if isinstance(period, Period) else Period.parse(period)
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
-    place = open_storage(storage, access)
-    anew = chosen_refresh(refresh)
-    shop = Shop(place, days, session(engine, place, spark_conf), run_id, shown, engine, anew)
+    place = open_storage(storage, settings.access if access is None else access)
+    anew = settings.refresh if refresh is None else refresh
+    conf = settings.spark_conf_for(engine) if spark_conf is None else spark_conf
+    shop = Shop(place, days, open_session(engine, place, conf), run_id, shown, engine, anew)
     shop.make_views()
     return shop

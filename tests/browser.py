@@ -20,10 +20,10 @@ from shops import log, write_shop
 from stand_ins import free_port
 from tiny_notebooks import write_notebook
 
-from techco.folder import Folder
-from techco.notebooks import templates_dir
-from techco.record import RunError, RunRecord, Status, StepRecord
-from techco.report import render_catalogue
+from techco.notebooks.templates import templates_dir
+from techco.records.record import RunError, RunRecord, Status, StepRecord
+from techco.report.render import render_catalogue
+from techco.storage.folder import Folder
 
 Theme = Literal["light", "dark"]
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"

@@ -21,12 +21,12 @@ from azurite import Azurite
 from spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
 from stand_ins import Answer, Certificates, Request, StandIn, free_port, make_certificates, managed_identity, serve
 
-from techco import engine
-from techco.azure.identity import identity
-from techco.connect import connect
-from techco.folder import Folder
-from techco.generate import SampleSpec, generate
-from techco.tables import Tables
+from techco.engines.connect import connect
+from techco.engines.session import configure, open_session
+from techco.sample.generate import SampleSpec, generate
+from techco.storage.azure.identity import identity
+from techco.storage.folder import Folder
+from techco.tables.tables import Tables
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -45,7 +45,7 @@ def missing(what: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def sail() -> SparkSession:
     """Sail, the engine that reads and writes the tables."""
-    return engine.session("sail")
+    return open_session("sail")
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,7 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSess
         )
     try:
         _wait_for(port, server, log)
-        session = engine.configure(connect(f"sc://127.0.0.1:{port}"))
+        session = configure(connect(f"sc://127.0.0.1:{port}"))
         yield session
         session.stop()
     finally:
@@ -118,7 +118,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.fixture(scope="session")
 def on_cluster(cluster: Cluster) -> Iterator[SparkSession]:
     """A session with the cluster."""
-    session = engine.configure(connect(cluster.server, TOKEN))
+    session = configure(connect(cluster.server, TOKEN))
     yield session
     session.stop()
 

@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 from hypothesis import strategies as st
 
 from techco.errors import TechcoError
-from techco.folder import Folder
 from techco.ingest import ingest
 from techco.shop import Shop
-from techco.storage import CUSTOMERS as CUSTOMER_FILE
-from techco.storage import LOGS, LOGS_FOLDER
-from techco.storage import PRODUCTS as PRODUCT_FILE
+from techco.storage.base import CUSTOMERS as CUSTOMER_FILE
+from techco.storage.base import LOGS, LOGS_FOLDER
+from techco.storage.base import PRODUCTS as PRODUCT_FILE
+from techco.storage.folder import Folder
 from tests.azurite import Azurite
 from tests.shops import CUSTOMERS, PRODUCTS, log
 

@@ -19,8 +19,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["techco", "json", "csv"]):
-    from techco import rawarrow, rawcsv, rawjson, rawlogs, rawtext
-    from techco.folder import Folder
+    from techco.raw import csv_rows, json_batches, json_stream, logs
+    from techco.raw.files import raw_file
+    from techco.storage.folder import Folder
 
 import pyarrow as pa
 
@@ -46,7 +47,7 @@ def fuzz_readers(data: bytes, storage: Folder) -> None:
 
 def _try_array(text: str) -> None:
     """Whatever is in the array is in one of its records, and valid ones are as many as the standard library finds."""
-    records = list(rawjson.parse_array(io.StringIO(text)))
+    records = list(json_stream.parse_array(io.StringIO(text)))
     raws = [record.raw for record in records]
     _all_is_in([raw for raw in raws if raw != "["], text, r"[\s\ufeff,\[\]]*")
     if text.lstrip(" \t\r\n\ufeff").startswith("["):
@@ -61,21 +62,21 @@ def _try_lines(text: str) -> None:
     """Both parsers say the same of each line."""
     lines = [line.strip(" \t\r\n\ufeff") for line in text.split("\n")]
     lines = [line for line in lines if line]
-    found = list(rawjson.parse_lines(rawtext.lines(io.StringIO(text, newline="\n"), 2**24, "\n")))
+    found = list(json_stream.parse_lines(text.lines(io.StringIO(text, newline="\n"), 2**24, "\n")))
     assert [record.raw for record in found] == lines
     batch = pa.RecordBatch.from_pydict({"raw": lines, "part": lines, "files": lines})
-    for table in rawarrow._parse_batches(iter([batch])):
+    for table in json_batches._parse_batches(iter([batch])):
         rows = table.to_pylist()
         assert [row["is_object"] for row in rows] == [record.values is not None for record in found]
         for row, record in zip(rows, found, strict=True):
-            values = record.values or dict.fromkeys(rawjson.FIELDS)
+            values = record.values or dict.fromkeys(json_stream.FIELDS)
             assert all(
                 row[name] == re.sub(r"^-0$", "0", value) if value else not row[name] for name, value in values.items()
             )
 
 
 def _try_csv(text: str) -> None:
-    raws = [raw for raw, _ in rawcsv._records(io.StringIO(text, newline=""), _WIDTH)]
+    raws = [raw for raw, _ in csv_rows._records(io.StringIO(text, newline=""), _WIDTH)]
     _all_is_in(raws, text, r"[ \t\r\n]*")
 
 
@@ -84,9 +85,9 @@ def _try_files(content: bytes, storage: Folder) -> None:
     for name in _NAMES:
         storage.path(name).write_bytes(content)
         try:
-            file = storage.raw_file(name)
-            rawlogs.first_records(storage, file, 100)
-            rawcsv.check_columns(storage, file, ["customer_id"])
+            file = raw_file(storage, name)
+            logs.first_records(storage, file, 100)
+            csv_rows.check_columns(storage, file, ["customer_id"])
         except TechcoError as error:
             assert name in str(error)  # noqa: PT017
 

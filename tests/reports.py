@@ -12,9 +12,10 @@ import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from techco import findings, report
-from techco.display import Column, Figures, Shown, Table
-from techco.record import RunError, RunRecord, Status, StepRecord
+from techco import findings
+from techco.display.shown import Column, Figures, Shown, Table
+from techco.records.record import RunError, RunRecord, Status, StepRecord
+from techco.report import render
 
 RUN = "20231105T081500-2023-08-01_2023-08-31"
 SCRIPT = "<script>alert(1)</script>"
@@ -117,7 +118,7 @@ def render_all(out: Path) -> RunRecord:
     record = make_record(
         [step(out, "ingest", ingest()), step(out, "join", joined()), step(out, "analysis", analysis())]
     )
-    report.render(record, out)
+    render.render(record, out)
     return record
 
 
@@ -130,7 +131,7 @@ def render_failed(out: Path) -> RunRecord:
     steps = [step(out, "ingest", ingest()), StepRecord("join", "failed", 0.5, str(broken)), StepRecord("analysis")]
     record = make_record(steps, status="failed")
     record.error = RunError("join", f"No table web_logs {SCRIPT}.", "\x1b[0;31mTrace\x1b[0m of bob@example.com")
-    report.render(record, out)
+    render.render(record, out)
     return record
 
 

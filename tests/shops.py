@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from techco.folder import Folder
+from techco.storage.folder import Folder
 
 CUSTOMERS = """customer_id,first_name,last_name,email,phone
 CUST1,Ann,Lee,ann@example.com,+1-202-555-0101

@@ -22,10 +22,10 @@ from azurite import Azurite
 from deltalake import DeltaTable
 
 from techco.contract import PARTITION, TABLES
-from techco.generate import SampleSpec, generate
 from techco.period import Period
-from techco.places import open_storage
-from techco.storage import Storage
+from techco.sample.generate import SampleSpec, generate
+from techco.storage.base import Storage
+from techco.storage.open import open_storage
 
 AUGUST = Period.parse("2023-08")
 KINDS = ("folder", "storage account")

@@ -13,11 +13,11 @@ from pyspark.sql import functions as F
 from techco import analysis, findings
 from techco.contract import CUSTOMERS, FULL_DATA
 from techco.errors import TableError
-from techco.folder import Folder
 from techco.ingest import ingest
 from techco.join import join
 from techco.period import Period
 from techco.shop import Shop
+from techco.storage.folder import Folder
 from tests.shops import log, write_shop
 
 # day, customer, product, action, quantity, name, category, price, sales

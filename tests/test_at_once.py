@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from storages import KINDS, Changing, contents, figures, in_folder, in_kind, make_states
 
-from techco.history import recorded_runs
+from techco.records.find import recorded_runs
 
 SAME = "2023-08"
 OTHERS = ("2023-07", "2023-08-01..2023-08-15", "2023-07-20..2023-08-10", "2023-W31")

@@ -24,12 +24,13 @@ from stand_ins import (
     serve,
 )
 
-from techco.access import Access
-from techco.azure.credentials import AccountKey, Found, Identity, Signature, find_credential
-from techco.azure.urls import Place
-from techco.azure.vault import vault_url
 from techco.errors import CredentialError, ParameterError
-from techco.scrub import HIDDEN, scrub
+from techco.redact import HIDDEN, scrub
+from techco.storage.access import Access
+from techco.storage.azure.credential import AccountKey, Identity, Signature
+from techco.storage.azure.find_credential import Found, find_credential
+from techco.storage.azure.urls import Place
+from techco.storage.azure.vault import vault_url
 
 SHOP = Place("shop", "data")
 SAS = azurite.make_sas()
@@ -61,9 +62,9 @@ def found(variables: dict[str, str], place: Place = SHOP, **access: str) -> Foun
 
 def secret_of(credential: object) -> str:
     if isinstance(credential, AccountKey):
-        return credential.key.get_secret_value()
+        return credential.key
     assert isinstance(credential, Signature)
-    return credential.query.get_secret_value()
+    return credential.query
 
 
 def test_variables_count_in_the_order_of_the_azure_cli() -> None:

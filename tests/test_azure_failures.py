@@ -26,12 +26,12 @@ from stand_ins import (
     storage_error,
 )
 
-from techco.access import Access
-from techco.azure.container import open_container
-from techco.azure.identity import identity
-from techco.azure.urls import Place
 from techco.errors import CredentialError, StorageError
-from techco.folder import Folder
+from techco.storage.access import Access
+from techco.storage.azure.container import open_container
+from techco.storage.azure.identity import identity
+from techco.storage.azure.urls import Place
+from techco.storage.folder import Folder
 
 PLACE = Place(ACCOUNT, "data")
 LIMIT_S = 15

@@ -25,13 +25,14 @@ from stand_ins import (
     serve,
 )
 
-from techco.access import Access
-from techco.azure.container import connect
-from techco.azure.credentials import AccountKey, Identity, find_credential
-from techco.azure.hadoop import hadoop_settings
-from techco.azure.urls import Place
 from techco.errors import CredentialError, EngineError
-from techco.scrub import HIDDEN, scrub
+from techco.redact import HIDDEN, scrub
+from techco.storage.access import Access
+from techco.storage.azure.container import connect
+from techco.storage.azure.credential import AccountKey, Identity
+from techco.storage.azure.find_credential import find_credential
+from techco.storage.azure.hadoop import hadoop_settings
+from techco.storage.azure.urls import Place
 
 SHOP = Place("shop", "data", "2023")
 HOST = "shop.dfs.core.windows.net"
@@ -219,7 +220,7 @@ def test_an_identity_of_a_kind_that_azure_identity_does_not_tell_is_refused(
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
     assert Identity(SHOP.suffix).kind() == "EnvironmentCredential"
     alone = EnvironmentCredential()  # no chain, as one that keeps its members to itself
-    monkeypatch.setattr("techco.azure.credentials.identity", lambda _: alone)
+    monkeypatch.setattr("techco.storage.azure.find_credential.identity", lambda _: alone)
     with pytest.raises(CredentialError, match="an identity of unknown kind") as caught:
         settings()
     assert SECRET not in str(caught.value)

@@ -16,19 +16,21 @@ from azurite import KEY, Azurite
 from shops import CUSTOMERS, PRODUCTS, log, write_shop
 from stand_ins import StandIn, identity_variables
 
-from techco import Access, Period, open_shop, rawcsv
-from techco.azure.container import Container
+from techco import Access, Period, open_shop
 from techco.contract import WEB_LOGS
 from techco.errors import ParameterError, RawFileError, TableError
-from techco.folder import Folder
 from techco.ingest import ingest
 from techco.join import join
-from techco.places import open_storage
-from techco.rawlogs import LogReader
-from techco.rawtext import open_text
-from techco.scratch import Scratch
+from techco.raw import csv_rows
+from techco.raw.files import check_unchanged, log_files, raw_file
+from techco.raw.logs import LogReader
+from techco.raw.text_reader import open_text
 from techco.shop import Shop
-from techco.tables import Tables
+from techco.storage.azure.container import Container
+from techco.storage.folder import Folder
+from techco.storage.open import open_storage
+from techco.tables.scratch import Scratch
+from techco.tables.tables import Tables
 
 AUGUST = Period.parse("2023-08")
 LOGS = [log(1), log(2, "2023-08-31", "purchase"), log(3, "2023-09-01")]
@@ -117,9 +119,9 @@ def test_the_credential_is_not_in_the_environment_of_what_runs_later(container: 
 
 
 def open_session(container: Container) -> Any:
-    from techco.engine import session
+    from techco.engines.session import open_session
 
-    return session("sail", container)
+    return open_session("sail", container)
 
 
 def test_variables_that_stand_beside_the_credential_do_not_mislead_the_engine(
@@ -172,19 +174,19 @@ def test_a_missing_raw_file_names_what_is_there(container: Container) -> None:
     put(container, "customers.csv", "")
     put(container, "web_logs/x.json", "[]")
     with pytest.raises(RawFileError, match=r"No customer_data\.csv in abfss://.*Found: customers\.csv, web_logs\."):
-        container.raw_file("customer_data.csv")
+        raw_file(container, "customer_data.csv")
 
 
 def test_an_empty_storage_says_so(container: Container) -> None:
     with pytest.raises(RawFileError, match=r"No web_logs\.json in .*It is empty\."):
-        container.log_files(AUGUST)
+        log_files(container, AUGUST)
 
 
 def test_two_forms_of_logs_are_refused(container: Container) -> None:
     put(container, "web_logs.json", "[]")
     put(container, "web_logs/a.json", "[]")
     with pytest.raises(RawFileError, match=r"Both web_logs\.json and web_logs in abfss://"):
-        container.log_files(AUGUST)
+        log_files(container, AUGUST)
 
 
 def test_a_folder_of_logs_of_every_form_and_name_is_read(container: Container) -> None:
@@ -198,14 +200,14 @@ def test_a_folder_of_logs_of_every_form_and_name_is_read(container: Container) -
     put(container, "web_logs/date=2023-08-04", b"", metadata={"hdi_isfolder": "true"})  # as with folders of their own
     spark = open_session(container)
     with Scratch(spark) as scratch:
-        rows = LogReader(container, scratch).read(container.log_files(AUGUST), lambda records: records).collect()
+        rows = LogReader(container, scratch).read(log_files(container, AUGUST), lambda records: records).collect()
     assert sorted(row.log_id for row in rows) == ["1", "2", "3", "4"]
 
 
 def test_a_file_is_read_in_pieces_at_any_position(container: Container) -> None:
     content = bytes(range(256)) * 40_000  # more than one piece
     put(container, "big", content)
-    with container.open(container.raw_file("big")) as stream:
+    with container.open(raw_file(container, "big")) as stream:
         assert stream.read(10) == content[:10]
         stream.seek(-5, os.SEEK_END)
         assert stream.read() == content[-5:]
@@ -217,7 +219,7 @@ def test_a_file_is_read_in_pieces_at_any_position(container: Container) -> None:
 
 def test_a_file_that_changes_while_it_is_read_is_refused(container: Container) -> None:
     put(container, "big", b"a" * 9_000_000)
-    with container.open(container.raw_file("big")) as stream:
+    with container.open(raw_file(container, "big")) as stream:
         stream.read(10)
         put(container, "big", b"b" * 9_000_000)
         with pytest.raises(RawFileError, match="big changed while it was read"):
@@ -226,11 +228,11 @@ def test_a_file_that_changes_while_it_is_read_is_refused(container: Container) -
 
 def test_a_file_that_has_changed_since_it_was_listed_is_refused(container: Container) -> None:
     put_shop(container, LOGS)
-    files = container.log_files(AUGUST)
-    container.check_unchanged(files)
+    files = log_files(container, AUGUST)
+    check_unchanged(container, files)
     put(container, "web_logs.json", json.dumps(LOGS))  # the same size within the same second: only the ETag tells
     with pytest.raises(RawFileError, match=r"web_logs\.json changed while it was read"):
-        container.check_unchanged(files)
+        check_unchanged(container, files)
 
 
 def test_bytes_that_are_not_utf_8_are_named_there_too(container: Container) -> None:
@@ -238,7 +240,7 @@ def test_bytes_that_are_not_utf_8_are_named_there_too(container: Container) -> N
     put(container, "web_logs.json", b'[{"log_id": 1, "action": "\xff"}]')
     with pytest.raises(RawFileError, match=r"web_logs\.json is not UTF-8: byte 0xff at position 26"):
         ingest(open_shop(container.url, AUGUST))
-    file = container.raw_file("web_logs.json")
+    file = raw_file(container, "web_logs.json")
     with pytest.raises(RawFileError), open_text(container, file) as stream:
         stream.read()
 
@@ -293,12 +295,12 @@ def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(container: 
 
 
 def test_a_large_csv_is_read_by_the_engine_itself(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", 0)
+    monkeypatch.setattr(csv_rows, "PARALLEL_FROM_BYTES", 0)
     put(container, "product_data.csv", "price,product_id,x\n1.50,PROD1,\n2,PROD2,y\n")
     monkeypatch.setattr(Scratch, "put_rows", None)  # what the standard library would read goes there
     with Scratch(open_session(container)) as scratch:
-        file = container.raw_file("product_data.csv")
-        rows = rawcsv.read_csv(container, file, ["product_id", "price"], scratch).collect()
+        file = raw_file(container, "product_data.csv")
+        rows = csv_rows.read_csv(container, file, ["product_id", "price"], scratch).collect()
     assert sorted((row.product_id, row.price) for row in rows) == [("PROD1", "1.50"), ("PROD2", "2")]
 
 

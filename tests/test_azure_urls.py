@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from techco.azure.urls import Place, parse_url
 from techco.errors import ParameterError
+from techco.storage.azure.urls import Place, parse_url
 
 
 @pytest.mark.parametrize(

@@ -26,18 +26,18 @@ from started import Started, wait_until_gone
 from storages import KINDS, Changing, figures, in_kind, make_states
 from tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
-from techco.backfill import Part
+from techco.cli.period_table import Live
 from techco.contract import TABLES
-from techco.folder import Folder
-from techco.generate import Expected, SampleSpec, generate
-from techco.history import recorded_runs
 from techco.ingest import ingest, ingest_each
 from techco.join import join, join_each
 from techco.period import Period
-from techco.period_table import Live
-from techco.record import RunRecord
+from techco.records.find import recorded_runs
+from techco.records.record import RunRecord
+from techco.runs.backfill import Part
+from techco.runs.workers import most_jobs
+from techco.sample.generate import Expected, SampleSpec, generate
 from techco.shop import Shop
-from techco.workers import most_jobs
+from techco.storage.folder import Folder
 
 SOME_FAILED, USAGE = 3, 2
 _BY_DAY = [name for name, table in TABLES.items() if table.by_day]

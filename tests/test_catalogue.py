@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from techco import report
-from techco.catalogue import catalogue_page
-from techco.record import STEPS, RunRecord, StepRecord
+from techco.records.record import STEPS, RunRecord, StepRecord
+from techco.report import render
+from techco.report.catalogue import catalogue_page
 from tests.reports import Reader, ingest, joined, make_record, pages, render_failed, step
 
 
@@ -27,7 +27,7 @@ def test_the_catalogue_lists_runs_newest_first_and_follows_deletions(out: Path) 
     ids = ["20231101T080000-a", "20231103T080000-c", "20231102T080000-b"]
     for run_id in ids:
         record = make_record([step(out, "join", joined(), run_id=run_id)], run_id=run_id)
-        report.render(record, out)
+        render.render(record, out)
         record.save(out / "runs" / run_id / "run.json")
     links = [f"{run_id}/index.html" for run_id in sorted(ids, reverse=True)]
     assert [link for link in catalogue(out).values("href") if link.startswith("2023")] == links
@@ -35,7 +35,7 @@ def test_the_catalogue_lists_runs_newest_first_and_follows_deletions(out: Path) 
     assert "12.50" in catalogue(out).text
     shutil.rmtree(out / "runs" / ids[0])
     shutil.rmtree(out / "reports" / ids[1])
-    report.render_catalogue(out)
+    render.render_catalogue(out)
     assert [link for link in catalogue(out).values("href") if link.startswith("2023")] == [f"{ids[2]}/index.html"]
     assert "2 runs" in catalogue(out).text
 
@@ -48,7 +48,7 @@ def test_the_catalogue_shows_a_record_not_saved_yet(out: Path) -> None:
 def test_failed_and_partial_runs_say_what_they_lack(out: Path) -> None:
     render_failed(out)
     assert "failed in join" in catalogue(out).text
-    report.render(make_record([step(out, "join", joined(), run_id="x")], run_id="x"), out)
+    render.render(make_record([step(out, "join", joined(), run_id="x")], run_id="x"), out)
     assert "completed join only" in catalogue(out).text
 
 
@@ -71,7 +71,7 @@ def test_each_row_says_by_what_it_is_filtered(out: Path) -> None:
 def test_a_run_that_shows_personal_data_says_so(out: Path) -> None:
     record = make_record([step(out, "ingest", ingest())])
     record.pii = "show"
-    report.render(record, out)
+    render.render(record, out)
     for page in pages(out):
         assert "shows personal data" in Reader(page).text
         assert "mary@example.com" in page.read_text() or page.parent.name == "reports"
@@ -82,10 +82,10 @@ def test_an_unreadable_record_is_listed_as_such(out: Path, text: str) -> None:
     run = out / "runs" / "20231101T080000-a"
     run.mkdir(parents=True)
     (run / "run.json").write_text(text)
-    report.render_catalogue(out)
+    render.render_catalogue(out)
     assert "20231101T080000-a – unreadable" in catalogue(out).text
 
 
 def test_the_catalogue_of_an_empty_folder_says_how_to_start(out: Path) -> None:
-    report.render_catalogue(out)
+    render.render_catalogue(out)
     assert "No runs yet. Make the first one: techco run" in catalogue(out).text

@@ -8,10 +8,10 @@ from decimal import Decimal
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from techco import clean
+from techco.contract import CustomerReason, LogReason, ProductReason
 from techco.period import Period
-from techco.rawlogs import RECORDS_DDL
-from techco.reasons import CustomerReason, LogReason, ProductReason
+from techco.raw import rules
+from techco.raw.logs import RECORDS_DDL
 
 AUGUST = Period.parse("2023-08")
 GOOD = {
@@ -33,7 +33,7 @@ def records(spark: SparkSession, *rows: dict[str, str | None] | None) -> DataFra
 def judge(spark: SparkSession, *changes: dict[str, str | None]) -> list[str | None]:
     """What becomes of good purchases with some fields changed: each one's reason, or `outside`, or None."""
     rows = [{**GOOD, **change} for change in changes]
-    judged = clean.judge_logs(records(spark, *rows), AUGUST)
+    judged = rules.judge_logs(records(spark, *rows), AUGUST)
     became = {row.raw: "outside" if row.is_outside else row.reason for row in judged.collect()}
     return [became[str(row)] for row in rows]
 
@@ -45,24 +45,24 @@ def one(spark: SparkSession, texts: list[str | None], column: object) -> list[ob
 
 def test_a_key_is_read_in_all_its_forms(spark: SparkSession) -> None:
     texts = ["CUST12", "cust012", " 12 ", "12", "CUST0000000000000000000012", "CUST1000", "\t12\r"]
-    assert one(spark, texts, clean.read_key(F.col("text"), "CUST")) == [12, 12, 12, 12, 12, 1000, 12]
+    assert one(spark, texts, rules.read_key(F.col("text"), "CUST")) == [12, 12, 12, 12, 12, 1000, 12]
 
 
 def test_what_has_no_number_in_these_forms_is_no_key(spark: SparkSession) -> None:
     texts = ["", " ", "CUST", "PROD12", "12a", "-12", "1.5", "12.0", "CUST 12", "٣", "9" * 19, "CUST1\nCUST2", None]
-    assert one(spark, texts, clean.read_key(F.col("text"), "CUST")) == [None] * len(texts)
+    assert one(spark, texts, rules.read_key(F.col("text"), "CUST")) == [None] * len(texts)
 
 
 def test_an_integer_may_be_written_as_text_or_with_a_zero_fraction(spark: SparkSession) -> None:
     texts = ["5", " 5 ", "5.0", "5.00", "-5", "+5", "007", "9223372036854775807"]
     expected = [5, 5, 5, 5, -5, 5, 7, 9223372036854775807]
-    assert one(spark, texts, clean.read_integer(F.col("text"))) == expected
+    assert one(spark, texts, rules.read_integer(F.col("text"))) == expected
 
 
 def test_anything_else_is_no_integer(spark: SparkSession) -> None:
     texts = ["", "5.5", "1e2", "100.5", "five", "true", '{"a":1}', "9223372036854775808", "0x10", "1_000", None]
-    assert one(spark, texts, clean.read_integer(F.col("text"))) == [None] * len(texts)
-    assert one(spark, ["2147483647", "2147483648"], clean.read_integer(F.col("text"), "int")) == [2147483647, None]
+    assert one(spark, texts, rules.read_integer(F.col("text"))) == [None] * len(texts)
+    assert one(spark, ["2147483647", "2147483648"], rules.read_integer(F.col("text"), "int")) == [2147483647, None]
 
 
 WALL_CLOCKS = {
@@ -87,7 +87,7 @@ WALL_CLOCKS = {
 
 
 def test_a_timestamp_is_its_wall_clock(spark: SparkSession) -> None:
-    found = one(spark, list(WALL_CLOCKS), clean.read_timestamp(F.col("text")).cast("string"))
+    found = one(spark, list(WALL_CLOCKS), rules.read_timestamp(F.col("text")).cast("string"))
     assert dict(zip(WALL_CLOCKS, found, strict=True)) == WALL_CLOCKS
 
 
@@ -98,12 +98,12 @@ def test_other_timestamps_are_unreadable(spark: SparkSession) -> None:
         "1690970400", "0000-01-01 00:00:00", "2023-08-02 10:00:00 Europe/Paris", "2023-08-02 10:00:00.",
         "02.08.2023 10:00:00", None,
     ]  # fmt: skip
-    found = one(spark, texts, clean.read_timestamp(F.col("text")).cast("string"))
+    found = one(spark, texts, rules.read_timestamp(F.col("text")).cast("string"))
     assert [text for text, value in zip(texts, found, strict=True) if value is not None] == []
 
 
 def test_a_good_log_gets_the_types_of_the_contract(spark: SparkSession) -> None:
-    row = clean.judge_logs(records(spark, {**GOOD, "action": " Purchase "}), AUGUST).collect()[0]
+    row = rules.judge_logs(records(spark, {**GOOD, "action": " Purchase "}), AUGUST).collect()[0]
     assert (row.log_id, row.event_time, row.event_date) == (1, datetime(2023, 8, 2, 10), date(2023, 8, 2))
     assert (row.customer_id, row.product_id, row.action, row.quantity) == (1, 1, "purchase", 2)
     assert (row.is_outside, row.reason) == (False, None)
@@ -152,7 +152,7 @@ def test_nulls_and_unknown_actions_are_fine_where_the_contract_allows_them(spark
 
 
 def test_what_is_no_object_is_refused_as_such(spark: SparkSession) -> None:
-    row = clean.judge_logs(records(spark, None), AUGUST).collect()[0]
+    row = rules.judge_logs(records(spark, None), AUGUST).collect()[0]
     assert (row.is_outside, row.reason, row.raw) == (False, LogReason.NOT_JSON, "None")
 
 
@@ -164,7 +164,7 @@ def test_a_record_outside_the_period_is_outside_whatever_else_is_wrong(spark: Sp
 
 def test_what_is_outside_has_no_reason(spark: SparkSession) -> None:
     outside = records(spark, {**GOOD, "timestamp": "2023-09-01 00:00:00", "log_id": None})
-    row = clean.judge_logs(outside, AUGUST).collect()[0]
+    row = rules.judge_logs(outside, AUGUST).collect()[0]
     assert (row.is_outside, row.reason) == (True, None)
 
 
@@ -176,7 +176,7 @@ def duplicates(spark: SparkSession, *rows: tuple[int, str | None, int | None]) -
     frame = spark.createDataFrame(
         [(*row, f"raw{n}", None) for n, row in enumerate(rows)], "id LONG, a STRING, b INT, raw STRING, reason STRING"
     )
-    marked = clean.mark_duplicates(frame, ["id"], ["a", "b"], "conflict")
+    marked = rules.mark_duplicates(frame, ["id"], ["a", "b"], "conflict")
     return [tuple(row) for row in marked.orderBy("raw").select("id", "a", "b", "is_duplicate", "reason").collect()]
 
 
@@ -211,7 +211,7 @@ def test_customers_are_refused_with_their_reason(spark: SparkSession) -> None:
         ("c", True, "C1", None, None, None, None),
         ("d", True, None, "Dan", None, None, None),
     ]
-    judged = clean.judge_customers(spark.createDataFrame(rows, ddl)).orderBy("raw").collect()
+    judged = rules.judge_customers(spark.createDataFrame(rows, ddl)).orderBy("raw").collect()
     assert [row.reason for row in judged] == [
         None, CustomerReason.FIELDS, CustomerReason.CUSTOMER_ID, CustomerReason.CUSTOMER_ID,
     ]  # fmt: skip
@@ -227,7 +227,7 @@ def test_products_are_refused_with_their_reason(spark: SparkSession) -> None:
         ("d", True, None, "Lamp", None, "dear"),
         ("e", True, "1", "Lamp", None, "dear"),
     ]
-    judged = clean.judge_products(spark.createDataFrame(rows, ddl)).orderBy("raw").collect()
+    judged = rules.judge_products(spark.createDataFrame(rows, ddl)).orderBy("raw").collect()
     assert [row.reason for row in judged] == [
         None, ProductReason.FIELDS, ProductReason.PRODUCT_ID, ProductReason.PRODUCT_ID, ProductReason.PRICE,
     ]  # fmt: skip
@@ -237,11 +237,11 @@ def test_a_price_is_a_plain_number_and_exact_to_the_cent(spark: SparkSession) ->
     prices = ["35.0", "0", "10.005", "9999999999.99", "10000000000", "-1", "1e3", "$5", "1,000.00", "", None, "5."]
     ddl = "raw STRING, is_whole BOOLEAN, product_id STRING, product_name STRING, category STRING, price STRING"
     frame = spark.createDataFrame([(f"{n:02d}", True, "1", None, None, p) for n, p in enumerate(prices)], ddl)
-    judged = clean.judge_products(frame).orderBy("raw").collect()
+    judged = rules.judge_products(frame).orderBy("raw").collect()
     assert [row.price for row in judged[:4]] == [Decimal(p) for p in ("35.00", "0.00", "10.01", "9999999999.99")]
     assert [row.reason for row in judged] == [None] * 4 + [ProductReason.PRICE] * 7 + [None]
 
 
 def test_a_line_separator_is_no_part_of_a_key(apache_spark: SparkSession) -> None:
     texts = ["12\u2028", "12\u2029", "12\x85"]
-    assert one(apache_spark, texts, clean.read_key(F.col("text"), "CUST")) == [None] * len(texts)
+    assert one(apache_spark, texts, rules.read_key(F.col("text"), "CUST")) == [None] * len(texts)

@@ -16,10 +16,10 @@ from tiny_notebooks import write_templates
 from typer.testing import CliRunner
 
 from techco import Access, __version__
-from techco.cli import app
+from techco.cli.app import app
+from techco.cli.options import chosen_access
 from techco.errors import ParameterError
-from techco.options import chosen_access
-from techco.record import RunRecord
+from techco.records.record import RunRecord
 from techco.settings import load_settings
 
 DESIGN_KEYS = {
@@ -225,7 +225,7 @@ def test_unexpected_error_asks_for_a_report(monkeypatch: pytest.MonkeyPatch, tmp
     def broken(*_: object) -> None:
         raise LookupError("no such thing, sig=c2VjcmV0")
 
-    monkeypatch.setattr("techco.history.read_records", broken)
+    monkeypatch.setattr("techco.records.find.read_records", broken)
     result = CliRunner().invoke(app, ["list", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert "Traceback" in result.stderr
@@ -238,7 +238,7 @@ def test_unexpected_error_asks_for_a_report(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "-h"]])
 def test_version_and_help_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys; from techco.cli import app; app(sys.argv[1:], standalone_mode=False); "
+        "import sys; from techco.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
         "heavy = {'pandas', 'matplotlib', 'pyspark', 'papermill', 'nbconvert', 'jupyter_client'} & set(sys.modules); "
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )

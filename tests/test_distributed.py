@@ -13,7 +13,7 @@ from pathlib import Path
 from spark_cluster import Cluster, Task, run_cluster
 from whole_runs import by_server, command, numbers, run
 
-from techco.generate import SampleSpec, generate
+from techco.sample.generate import SampleSpec, generate
 
 # Every join of large tables in two shuffles, as if no table were small enough to be sent to all executors.
 NO_BROADCAST = ["--spark-conf", "spark.sql.autoBroadcastJoinThreshold=-1"]

@@ -19,7 +19,7 @@ from documents import CHANGES, GUIDE, README, ROOT, Block, anchors, blocks, comm
 from typer.main import get_command
 
 from techco import contract
-from techco.cli import app
+from techco.cli.app import app
 from techco.settings import Settings
 
 DOCUMENTS = {"README.md": README, "CONTRIBUTING.md": GUIDE, "CHANGELOG.md": CHANGES}
@@ -83,7 +83,7 @@ def test_arrows_between_modules_go_downwards_in_the_guide(module: Path) -> None:
 
 
 def test_the_readme_names_every_table_and_setting() -> None:
-    for name in (*contract.TABLES, *(f"TECHCO_{field.upper()}" for field in Settings.model_fields)):
+    for name in (*contract.TABLES, *(f"TECHCO_{field.upper()}" for field in Settings.__dataclass_fields__)):
         assert f"`{name}`" in README, name
 
 

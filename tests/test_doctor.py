@@ -36,16 +36,17 @@ from stand_ins import (
 from tiny_notebooks import write_notebook, write_templates
 from typer.testing import CliRunner, Result
 
-from techco import machine_checks, open_shop
-from techco.access import Access
-from techco.checks import Check, Examination, Skip, make_checks
-from techco.cli import app
-from techco.doctor import DoctorRequest, examine
-from techco.folder import Folder
+from techco import open_shop
+from techco.cli.app import app
+from techco.cli.printing import print_checks
+from techco.doctor import machine
+from techco.doctor.checks import Check, Examination, Skip, make_checks
+from techco.doctor.doctor import DoctorRequest, examine
+from techco.doctor.storage import StorageChecks
+from techco.engines.java import java_version
 from techco.ingest import ingest
-from techco.java import java_version
-from techco.storage_checks import StorageChecks
-from techco.terminal import print_checks
+from techco.storage.access import Access
+from techco.storage.folder import Folder
 
 LOGS = [log(1), log(2, "2023-08-31", "purchase")]
 MACHINE = ["python", "packages", "engine", "java", "templates", "kernel", "output folder", "other users"]
@@ -57,7 +58,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever else works on the machine that runs the tests is not seen."""
-    monkeypatch.setattr(machine_checks, "other_users", lambda: "no other user has a process here")
+    monkeypatch.setattr(machine, "other_users", lambda: "no other user has a process here")
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_without_a_storage_this_machine_is_checked(alone: None, tmp_path: Path) 
 
 def test_the_storage_may_come_from_the_settings(monkeypatch: pytest.MonkeyPatch, shop: Folder) -> None:
     monkeypatch.setenv("TECHCO_STORAGE", shop.url)
-    monkeypatch.setattr("techco.doctor._of_machine", lambda _: [])
+    monkeypatch.setattr("techco.doctor.doctor._of_machine", lambda _: [])
     result = doctor()
     assert result.exit_code == 0
     assert f"{shop.url} is there" in result.stdout
@@ -253,16 +254,16 @@ def test_a_check_that_does_not_apply_blocks_no_other() -> None:
 
 def test_packages_that_are_missing_or_of_another_version_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     demanded = ["pandas>=2.2,<3", "pyspark<4", "no-such-package>=1", "another ; extra == 'dev'"]
-    monkeypatch.setattr(machine_checks, "requires", lambda _: demanded)
-    check = found_by(machine_checks.packages)
+    monkeypatch.setattr(machine, "requires", lambda _: demanded)
+    check = found_by(machine.packages)
     assert re.fullmatch(r"pyspark is 4\.\d\.\d, allowed is <4; no-such-package is missing\.", check.detail)
     assert (check.status, check.remedy) == ("failed", "Install what is needed: pip install --upgrade techco")
 
 
 def test_java_is_needed_by_apache_spark_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found_by(partial(machine_checks.java, "sail")) == Check("it", "skipped", "only Apache Spark needs it")
+    assert found_by(partial(machine.java, "sail")) == Check("it", "skipped", "only Apache Spark needs it")
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
-    check = found_by(partial(machine_checks.java, "spark://host:7077"))
+    check = found_by(partial(machine.java, "spark://host:7077"))
     assert (check.status, check.detail) == ("failed", "There is no Java, and Apache Spark needs 17 or newer.")
     assert "apt-get install openjdk-17" in check.remedy
 
@@ -290,18 +291,15 @@ def test_the_java_of_this_machine_is_found() -> None:
 
 def test_templates_must_be_there_and_declare_the_parameters(tmp_path: Path) -> None:
     templates = write_templates(tmp_path / "templates")
-    assert found_by(partial(machine_checks.templates, templates)).status == "passed"
+    assert found_by(partial(machine.templates, templates)).status == "passed"
     write_notebook(templates / "join.ipynb", "1", parameters='storage: str = ""')
-    check = found_by(partial(machine_checks.templates, templates))
+    check = found_by(partial(machine.templates, templates))
     assert (check.status, check.detail) == (
         "failed",
         "join.ipynb has no parameter start_date, end_date, engine, run_id.",
     )
     (templates / "ingest.ipynb").unlink()
-    assert (
-        found_by(partial(machine_checks.templates, templates)).detail
-        == f"There is no notebook {templates}/ingest.ipynb."
-    )
+    assert found_by(partial(machine.templates, templates)).detail == f"There is no notebook {templates}/ingest.ipynb."
 
 
 def test_the_templates_of_the_settings_are_checked(
@@ -317,10 +315,10 @@ def test_the_templates_of_the_settings_are_checked(
 
 
 def test_an_output_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    assert found_by(partial(machine_checks.output_folder, tmp_path / "new" / "out")).status == "passed"
+    assert found_by(partial(machine.output_folder, tmp_path / "new" / "out")).status == "passed"
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "reports").touch()
-    check = found_by(partial(machine_checks.output_folder, tmp_path))
+    check = found_by(partial(machine.output_folder, tmp_path))
     assert (check.status, check.detail) == ("failed", f"{tmp_path}/reports cannot be written: Not a directory.")
     assert check.remedy == "Give a folder that you may write to with --out."
 
@@ -328,7 +326,7 @@ def test_an_output_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may run a process as another user")
 def test_other_people_on_the_machine_are_a_risk() -> None:
     with subprocess.Popen(["sleep", "60"], user=12345) as process:
-        check = found_by(machine_checks.other_users)
+        check = found_by(machine.other_users)
         process.kill()
     assert check.status == "failed"
     assert re.search(r"processes here \(.*12345.*\)\.$", check.detail)
@@ -336,7 +334,7 @@ def test_other_people_on_the_machine_are_a_risk() -> None:
 
 
 def test_other_people_that_cannot_be_seen_are_not_denied(tmp_path: Path) -> None:
-    check = found_by(partial(machine_checks.other_users, tmp_path))
+    check = found_by(partial(machine.other_users, tmp_path))
     assert (check.status, check.detail) == ("skipped", "the processes of others cannot be seen here")
 
 
@@ -402,7 +400,7 @@ def test_a_folder_that_cannot_be_written_fails_at_that_alone(shop: Folder) -> No
 
 
 def test_a_probe_is_removed_when_the_checks_are_interrupted(monkeypatch: pytest.MonkeyPatch, shop: Folder) -> None:
-    monkeypatch.setattr("techco.doctor._of_machine", lambda _: [])
+    monkeypatch.setattr("techco.doctor.doctor._of_machine", lambda _: [])
     before = files_in(shop)
     checks = examine(DoctorRequest(shop.url))
     while next(checks).name != "write":

@@ -14,8 +14,8 @@ from typing import Any, get_args
 import pytest
 
 from techco import open_shop
-from techco.folder import Folder
-from techco.generate import Form
+from techco.sample.generate import Form
+from techco.storage.folder import Folder
 from tests.shops import CUSTOMERS, log, write_shop
 from tests.tiny_notebooks import outputs
 

@@ -10,17 +10,17 @@ import time
 import pytest
 from pyspark.sql import SparkSession
 
-from techco import engine
+from techco.engines.session import open_session
 from techco.errors import ParameterError
 
 
 def test_an_unknown_engine_names_the_known_ones() -> None:
     with pytest.raises(ParameterError, match=r"engine is 'duckdb'\. Allowed: sail"):
-        engine.session("duckdb")
+        open_session("duckdb")
 
 
 def test_a_session_is_started_once(sail: SparkSession) -> None:
-    assert engine.session("sail") is sail
+    assert open_session("sail") is sail
 
 
 def test_wall_clocks_have_no_time_zone(spark: SparkSession) -> None:
@@ -31,8 +31,8 @@ def test_wall_clocks_have_no_time_zone(spark: SparkSession) -> None:
 
 LOOP = """
 import signal, sys, time
-from techco import engine
-spark = engine.session("sail")
+from techco.engines.session import open_session
+spark = open_session("sail")
 spark.sql("SELECT 1").collect()
 print("ready", flush=True)
 try:
@@ -53,5 +53,7 @@ def test_ctrl_c_interrupts_the_work_and_leaves_the_engine_usable() -> None:
 
 
 def test_importing_the_package_starts_nothing() -> None:
-    code = "import sys, techco, techco.cli; sys.exit(any(m in sys.modules for m in ('pyspark', 'pysail', 'pandas')))"
+    code = (
+        "import sys, techco, techco.cli.app; sys.exit(any(m in sys.modules for m in ('pyspark', 'pysail', 'pandas')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

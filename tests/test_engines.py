@@ -21,16 +21,16 @@ from typer.testing import CliRunner
 from whole_runs import QUICK, Engine, by_master, by_server, numbers, run, spark_here
 
 from techco import open_shop
-from techco.cli import app
-from techco.cluster import check_cluster
-from techco.connect import check_version, connect
-from techco.engine import ready_engine, session
-from techco.engine_name import parse_engine, split_token
+from techco.cli.app import app
+from techco.engines.cluster import check_cluster
+from techco.engines.connect import check_version, connect
+from techco.engines.names import parse_engine, split_token
+from techco.engines.session import open_session, ready_engine
+from techco.engines.spark_conf import conf, parse_pairs
 from techco.errors import CredentialError, EngineError, ParameterError
-from techco.folder import Folder
-from techco.generate import SampleSpec, generate
+from techco.sample.generate import SampleSpec, generate
 from techco.settings import load_settings
-from techco.spark_conf import conf, parse_pairs
+from techco.storage.folder import Folder
 
 
 def messy(folder: Path) -> str:
@@ -208,7 +208,7 @@ def token_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_jar_for_azure_it_is_named(cluster: Cluster, tmp_path: Path) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
     with pytest.raises(EngineError, match="for which they need the jar hadoop-azure"):
-        session(cluster.server, InAzure(str(tmp_path)), {})
+        open_session(cluster.server, InAzure(str(tmp_path)), {})
 
 
 @pytest.mark.usefixtures("token_is_set")
@@ -217,16 +217,16 @@ def test_a_cluster_that_finds_its_own_way_into_a_storage_account_needs_no_creden
 ) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
     with pytest.raises(EngineError, match=r"cannot see .* no credential: The credential is of the Azure CLI\."):
-        session(cluster.server, LockedOut(str(tmp_path)), {})
+        open_session(cluster.server, LockedOut(str(tmp_path)), {})
     monkeypatch.setattr(LockedOut, "location", Folder.location)
-    assert session(cluster.server, LockedOut(str(tmp_path)), {}).range(2).count() == 2
+    assert open_session(cluster.server, LockedOut(str(tmp_path)), {}).range(2).count() == 2
 
 
 @pytest.mark.usefixtures("token_is_set")
 def test_an_account_key_is_set_in_the_session_and_not_shown(cluster: Cluster, tmp_path: Path) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
     (key,) = Locked(str(tmp_path)).hadoop_settings()
-    spark = session(cluster.server, Locked(str(tmp_path)), {})
+    spark = open_session(cluster.server, Locked(str(tmp_path)), {})
     assert spark.conf.get(key) == "hush-hush"
     assert "hush-hush" not in str(spark.sql("SET").collect() + spark.sql(f"SET {key}").collect())
     spark.stop()
@@ -236,7 +236,7 @@ def test_an_account_key_is_set_in_the_session_and_not_shown(cluster: Cluster, tm
 def test_what_a_user_sets_for_azure_is_left_as_it_is(cluster: Cluster, tmp_path: Path) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
     (key,) = Locked(str(tmp_path)).hadoop_settings()
-    spark = session(cluster.server, Locked(str(tmp_path)), {key: "of-the-user"})
+    spark = open_session(cluster.server, Locked(str(tmp_path)), {key: "of-the-user"})
     assert spark.conf.get(key) == "of-the-user"
     spark.stop()
 
@@ -255,7 +255,7 @@ def test_a_cluster_without_a_worker_that_is_large_enough_is_not_waited_for_forev
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
-    monkeypatch.setattr("techco.cluster._RUNS_WITHIN_S", 5.0)
+    monkeypatch.setattr("techco.engines.cluster._RUNS_WITHIN_S", 5.0)
     settings = {"spark.executor.memory": "500g", "spark.driver.host": "127.0.0.1"}
     with (
         pytest.raises(EngineError, match=r"has not run one small task in 5 seconds\. It has no worker with room"),
@@ -266,9 +266,9 @@ def test_a_cluster_without_a_worker_that_is_large_enough_is_not_waited_for_forev
 
 LOSES_ITS_SERVER = """
 import time
-from techco.connect import connect
-from techco.engine_name import parse_engine
-from techco.spark_server import SparkServer
+from techco.engines.connect import connect
+from techco.engines.names import parse_engine
+from techco.engines.spark_server import SparkServer
 with SparkServer(parse_engine("spark"), {}) as server:
     spark = connect(server.url, server.token)
     print(spark.range(2).count(), time.monotonic(), flush=True)
@@ -331,7 +331,7 @@ def test_settings_of_spark_come_from_the_environment(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TECHCO_SPARK_CONF", '{"spark.executor.memory": "2g"}')
     monkeypatch.setenv("TECHCO_SPARK_PACKAGES", "org.apache.hadoop:hadoop-azure:3.5.0")
     monkeypatch.setenv("TECHCO_SPARK_MEMORY", "4g")
-    assert load_settings().all_spark_conf == {
+    assert load_settings().spark_conf_for("spark") == {
         "spark.jars.packages": "org.apache.hadoop:hadoop-azure:3.5.0",
         "spark.driver.memory": "4g",
         "spark.executor.memory": "2g",
@@ -350,7 +350,8 @@ def test_settings_that_are_no_json_object_are_refused_without_repeating_them(
 
 
 def test_a_driver_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    code = "from techco.engine import session; print(session('spark').range(3).count(), flush=True); input()"
+    code = "from techco.engines.session import open_session; "
+    code += "print(open_session('spark').range(3).count(), flush=True); input()"
     owner = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
@@ -393,4 +394,4 @@ def _with_mark(mark: Path) -> list[str]:
 
 def test_a_token_for_spark_does_not_keep_sail_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", "for-another-server")
-    assert session("sail").range(3).count() == 3
+    assert open_session("sail").range(3).count() == 3

@@ -11,9 +11,9 @@ import pytest
 
 import techco
 from techco import Explorer, Period
-from techco.display import Finding
+from techco.display.shown import Finding
 from techco.errors import ParameterError, TableError
-from techco.folder import Folder
+from techco.storage.folder import Folder
 from tests.shops import log, write_shop
 
 LOGS = [

@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from techco import open_shop, rawcsv, rawjson, rawtext
+from techco import open_shop
+from techco.contract import LogReason
 from techco.errors import ParameterError, RawFileError
-from techco.folder import Folder
 from techco.ingest import ingest
 from techco.period import Period
-from techco.reasons import LogReason
+from techco.raw import csv_rows, json_stream, text_reader
+from techco.raw.files import raw_file
 from techco.shop import Shop
+from techco.storage.folder import Folder
 from tests.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
 AUGUST = Period.parse("2023-08")
@@ -125,7 +127,7 @@ def nested(depth: int, pair: str = "[]") -> str:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_record_may_be_nested_to_one_depth_whoever_reads_it(any_shop: Shop, form: str) -> None:
-    depths = [2, rawjson.MAX_DEPTH, rawjson.MAX_DEPTH + 1, 900, 5000, 100_000]
+    depths = [2, json_stream.MAX_DEPTH, json_stream.MAX_DEPTH + 1, 900, 5000, 100_000]
     found = became(any_shop, [nested(depth, pair) for pair in ("[]", "{}") for depth in depths], form)
     assert found == [None, None, *[LogReason.NOT_JSON] * 4] * 2
 
@@ -259,7 +261,7 @@ def test_a_header_that_is_none_is_shown_as_far_as_it_helps(shop: Shop, content: 
 def test_headers_and_lines_of_any_look_are_counted_the_same_by_both_readers(
     any_shop: Shop, content: str, expected: list[int], parallel_from: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", parallel_from)
+    monkeypatch.setattr(csv_rows, "PARALLEL_FROM_BYTES", parallel_from)
     write_shop(any_shop.storage, [log(1)], content)
     assert ingest(any_shop).by_source.rows[1][1:] == expected
 
@@ -267,7 +269,7 @@ def test_headers_and_lines_of_any_look_are_counted_the_same_by_both_readers(
 def test_a_long_field_is_judged_the_same_by_both_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     write_shop(shop.storage, [log(1)], f"{HEADER}\n1,{'x' * 200_000},b,c,d\n")
     for parallel_from in (0, 2**26):
-        monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", parallel_from)
+        monkeypatch.setattr(csv_rows, "PARALLEL_FROM_BYTES", parallel_from)
         assert ingest(replace(shop, refresh=True)).by_source.rows[1][1:] == [1, 0, 0, 1, 0]
 
 
@@ -422,7 +424,7 @@ SLOW = {
 @pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
 def test_the_time_for_a_broken_array_stays_in_proportion_to_its_size(text: str) -> None:
     start = time.process_time()
-    assert list(rawjson.parse_array(io.StringIO(text)))
+    assert list(json_stream.parse_array(io.StringIO(text)))
     assert time.process_time() - start < 20  # what took the square of the time took minutes
 
 
@@ -430,17 +432,17 @@ def test_the_time_for_a_broken_array_stays_in_proportion_to_its_size(text: str) 
 def test_the_time_for_broken_quotes_stays_in_proportion_to_their_number(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawcsv, "_AGAIN_CHARS", 2**20)
+    monkeypatch.setattr(csv_rows, "_AGAIN_CHARS", 2**20)
     count = 40_000
     start = time.process_time()
-    found = list(rawcsv._records(io.StringIO(line * count, newline=""), 5))
+    found = list(csv_rows._records(io.StringIO(line * count, newline=""), 5))
     assert "".join(raw for raw, _ in found).replace("\n", "") == line.strip() * count
     assert time.process_time() - start < 20
 
 
 def test_a_record_of_several_lines_is_still_read_after_many_broken_quotes() -> None:
     text = '1,"a\n' * 2000 + '2,"b\nc"\n'
-    *broken, good = rawcsv._records(io.StringIO(text, newline=""), 2)
+    *broken, good = csv_rows._records(io.StringIO(text, newline=""), 2)
     assert len(broken) == 2000
     assert good == ('2,"b\nc"', ["2", "b\nc"])
 
@@ -448,7 +450,7 @@ def test_a_record_of_several_lines_is_still_read_after_many_broken_quotes() -> N
 def test_of_a_line_that_is_too_long_the_beginning_is_kept() -> None:
     for breaks, newline in (("\n", "\n"), ("\r\n", "")):
         stream = io.StringIO("12345\n1234\n\n123456789\n12345", newline=newline)
-        assert list(rawtext.lines(stream, 5, breaks)) == [
+        assert list(text_reader.lines(stream, 5, breaks)) == [
             ("12345", False), ("1234\n", False), ("\n", False), ("12345", True), ("12345", False),
         ]  # fmt: skip
 
@@ -458,15 +460,15 @@ def test_of_a_line_that_is_too_long_the_beginning_is_kept() -> None:
 def test_long_pieces_keep_the_engine_away_and_are_records_all_the_same(
     shop: Shop, name: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawtext, "_BLOCK_BYTES", 10_000)
-    monkeypatch.setattr(rawtext, "_MOST_COMPRESSED", 10**6)
-    monkeypatch.setattr(rawtext, "_CHUNK_BYTES", 1000)
-    monkeypatch.setattr(rawjson, "MAX_RECORD_CHARS", 30_000)
+    monkeypatch.setattr(text_reader, "_BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(text_reader, "_MOST_COMPRESSED", 10**6)
+    monkeypatch.setattr(text_reader, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(json_stream, "MAX_RECORD_CHARS", 30_000)
     long, too_long = LOG.format(2, f', "x": "{"y" * 25_000}"'), LOG.format(3, f', "x": "{"y" * 90_000}"')
     content = FORMS[form]([LOG.format(1, ""), long, too_long, LOG.format(4, "")]).encode()
     write_shop(shop.storage, "[]").path("web_logs.json").unlink()
     shop.storage.path(name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    assert rawtext.has_long_piece(shop.storage, shop.storage.raw_file(name), b"}")
+    assert text_reader.has_long_piece(shop.storage, raw_file(shop.storage, name), b"}")
     ingest(shop)
     assert sorted(row.log_id for row in shop.web_logs.collect()) == [1, 2, 4]
     (refused,) = shop.tables.read("quarantine").collect()
@@ -477,7 +479,7 @@ def test_long_pieces_keep_the_engine_away_and_are_records_all_the_same(
 def test_a_file_with_separators_in_each_block_has_no_long_piece(
     storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawtext, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(text_reader, "_BLOCK_BYTES", 100)
     for content, expected in ((b"x" * 99 + b"\n", False), (b"x" * 100, True), (b"\n" * 200 + b"x" * 99, False)):
         storage.path("web_logs.json").write_bytes(content)
-        assert rawtext.has_long_piece(storage, storage.raw_file("web_logs.json"), b"\n") == expected
+        assert text_reader.has_long_piece(storage, raw_file(storage, "web_logs.json"), b"\n") == expected

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from techco import open_shop, rawcsv, rawjson
+from techco import open_shop
 from techco.errors import TechcoError
-from techco.folder import Folder
 from techco.period import Period
+from techco.raw import csv_rows, json_stream
 from techco.shop import Shop
+from techco.storage.folder import Folder
 from tests.faulty import (
     CSV_TEXTS,
     LOG_TEXTS,
@@ -164,8 +165,8 @@ texts = st.builds(changed, st.sampled_from(LOG_TEXTS), changes) | pieces.map("".
 @given(text=texts, chunk=st.sampled_from([1, 7, 100, 2**16]))
 def test_whatever_is_in_an_array_is_in_one_of_its_records(text: str, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rawjson, "_CHUNK_CHARS", chunk)
-        raws = [record.raw for record in rawjson.parse_array(io.StringIO(text))]
+        patch.setattr(json_stream, "_CHUNK_CHARS", chunk)
+        raws = [record.raw for record in json_stream.parse_array(io.StringIO(text))]
     if raws[-1:] == ["["]:  # the sign of an array that was cut off
         del raws[-1]
     assert_nothing_between(text, raws, r"[\s\ufeff,\[\]]*")
@@ -174,5 +175,5 @@ def test_whatever_is_in_an_array_is_in_one_of_its_records(text: str, chunk: int)
 @settings(max_examples=300, deadline=None)
 @given(text=st.builds(changed, st.sampled_from(CSV_TEXTS["customer_data.csv"]), changes), width=st.integers(1, 6))
 def test_whatever_is_in_a_csv_file_is_in_one_of_its_records(text: str, width: int) -> None:
-    raws = [raw for raw, _ in rawcsv._records(io.StringIO(text, newline=""), width)]
+    raws = [raw for raw, _ in csv_rows._records(io.StringIO(text, newline=""), width)]
     assert_nothing_between(text, raws, r"[ \t\r\n]*")

@@ -25,18 +25,19 @@ from shops import CUSTOMERS, PRODUCTS, log
 from tiny_notebooks import write_templates
 
 from techco import analysis, open_shop
-from techco.access import Access
-from techco.azure import patience
 from techco.contract import TABLES
 from techco.errors import StepFailed, StorageAway, StorageError, TechcoError
-from techco.history import find_run
 from techco.ingest import ingest
 from techco.join import join
 from techco.period import Period
-from techco.places import open_storage
-from techco.publish import publish_run
-from techco.run import RunRequest, run
-from techco.vacuum import vacuum
+from techco.raw.files import raw_file
+from techco.records.find import find_run
+from techco.runs.publish import publish_run
+from techco.runs.run import RunRequest, run
+from techco.storage.access import Access
+from techco.storage.azure import retry
+from techco.storage.open import open_storage
+from techco.tables.vacuum import vacuum
 
 AUGUST = "2023-08"
 _ATTEMPTS = 20  # of some hundred requests six in a hundred fail, and engines give up sooner than a run does
@@ -173,8 +174,8 @@ def test_an_account_that_is_away_is_asked_again_for_a_while(
     storage_account: Azurite, proxy: FaultyProxy, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = open_storage(shop_of(storage_account, logs_of(0)))
-    file = storage.raw_file("web_logs.json")
-    monkeypatch.setattr(patience, "PATIENCE_S", 6)
+    file = raw_file(storage, "web_logs.json")
+    monkeypatch.setattr(retry, "PATIENCE_S", 6)
     proxy.set(Rule(fault, times=3))
     with storage.open(file) as stream:
         assert len(stream.read()) == file.size
@@ -190,7 +191,7 @@ def test_an_account_that_is_away_is_asked_again_for_a_while(
 def test_silence_in_the_middle_of_a_file_ends(storage_account: Azurite, proxy: FaultyProxy) -> None:
     storage = open_storage(shop_of(storage_account, logs_of(0)))
     proxy.set(Rule(Fault("slow", 2), "web_logs"), Rule(Fault("delay", 1)))
-    file = storage.raw_file("web_logs.json")
+    file = raw_file(storage, "web_logs.json")
     assert len(storage.open(file).read()) == file.size
 
 

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from techco import findings
-from techco.csv_file import to_csv
-from techco.display import Column, Finding
+from techco.display.shown import Column, Finding
 from techco.errors import TableError
-from techco.privacy import Pii
+from techco.redact import Pii
+from techco.report.csv_file import to_csv
 
 HOSTILE = '<script>alert(1)</script> & "x" $a_1$ 😀\x00\n#010203'
 DAY = datetime.date(2023, 8, 5)

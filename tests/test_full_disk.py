@@ -24,13 +24,13 @@ from tiny_notebooks import write_templates
 
 from techco.contract import TABLES
 from techco.errors import TechcoError
-from techco.folder import Folder
-from techco.history import recorded_runs
 from techco.ingest import ingest
 from techco.join import join
 from techco.period import Period
+from techco.records.find import recorded_runs
 from techco.shop import Shop
-from techco.vacuum import vacuum
+from techco.storage.folder import Folder
+from techco.tables.vacuum import vacuum
 
 DAYS = ("2023-08-01", "2023-08-02", "2023-08-03")
 SECOND = Period.parse(DAYS[1])

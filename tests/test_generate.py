@@ -21,9 +21,9 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
+from techco.contract import CustomerReason, LogReason, ProductReason
 from techco.errors import ParameterError, StorageError
-from techco.generate import Expected, Form, SampleSpec, describe, generate
-from techco.reasons import CustomerReason, LogReason, ProductReason
+from techco.sample.generate import Expected, Form, SampleSpec, describe, generate
 
 FORMS = get_args(Form)
 CLEAN = SampleSpec(customers=40, products=12, logs=300, start_date=date(2023, 8, 1), end_date=date(2023, 8, 6))
@@ -289,7 +289,7 @@ def test_same_spec_gives_the_same_bytes_in_another_process(tmp_path: Path, form:
     code = f"""if True:
         import datetime
         from pathlib import Path
-        from techco.generate import SampleSpec, generate
+        from techco.sample.generate import SampleSpec, generate
         generate(Path({str(tmp_path / "there")!r}), {spec!r})"""
     surroundings = {"PYTHONHASHSEED": "11", "TZ": "Asia/Tokyo", "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0"}
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | surroundings)
@@ -493,5 +493,5 @@ def test_description_shows_figures_and_raw_text_as_it_is(tmp_path: Path) -> None
 
 
 def test_import_needs_neither_numpy_nor_faker() -> None:
-    code = "import sys, techco.generate; assert not {'numpy', 'faker', 'rich'} & set(sys.modules)"
+    code = "import sys, techco.sample.generate; assert not {'numpy', 'faker', 'rich'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

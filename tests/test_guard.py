@@ -11,10 +11,10 @@ from azure.storage.blob import ContainerClient
 from deltalake import DeltaTable
 from stand_ins import StandIn
 
-from techco.azure.container import connect
-from techco.azure.urls import Place
-from techco.engine import session
+from techco.engines.session import open_session
 from techco.errors import EngineError
+from techco.storage.azure.container import connect
+from techco.storage.azure.urls import Place
 
 
 def by_python() -> None:
@@ -31,7 +31,7 @@ def by_delta_lake() -> None:
 
 
 def by_the_engine() -> None:
-    session("sail", connect(Place("elsewhere", "data")))
+    open_session("sail", connect(Place("elsewhere", "data")))
 
 
 @pytest.mark.parametrize("ask", [by_python, by_azure_storage_blob, by_delta_lake, by_the_engine])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from techco.folder import Folder
+from techco.storage.folder import Folder
 from tests.shops import CUSTOMERS, log, write_shop
 
 _MB = 2**20

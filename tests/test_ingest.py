@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from techco import clean
 from techco import ingest as ingest_module
-from techco.dialects import dialect
-from techco.display import Table
+from techco.contract import CustomerReason, LogReason, ProductReason
+from techco.display.shown import Table
+from techco.engines.dialects import dialect
 from techco.errors import RawFileError, StorageError, TableError, TechcoError
-from techco.folder import Folder
 from techco.ingest import Ingested, ingest
 from techco.period import Period
-from techco.reasons import CustomerReason, LogReason, ProductReason
+from techco.raw import rules
 from techco.shop import Shop
-from techco.tables import Tables
+from techco.storage.folder import Folder
+from techco.tables.tables import Tables
 from tests.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
 AUGUST = Period.parse("2023-08")
@@ -287,13 +287,13 @@ def test_a_raw_file_that_changes_while_it_is_read_is_refused(
 ) -> None:
     before = "".join(json.dumps(log(n)) + "\n" for n in (1, 2))
     write_shop(shop.storage, before)
-    path, real = shop.storage.path("web_logs.json"), clean.judge_logs
+    path, real = shop.storage.path("web_logs.json"), rules.judge_logs
 
     def change(*args: Any, **options: Any) -> Any:
         path.unlink() if later is None else path.write_text(before + later)
         return real(*args, **options)
 
-    monkeypatch.setattr(clean, "judge_logs", change)
+    monkeypatch.setattr(rules, "judge_logs", change)
     with pytest.raises(RawFileError, match=r"web_logs\.json"):
         ingest(shop)
 

@@ -21,9 +21,9 @@ from stand_ins import free_port
 from started import Ended, Started, marked, wait_until_gone
 from tiny_notebooks import wait_for_text, write_templates
 
-from techco.generate import Expected, SampleSpec, generate
-from techco.history import recorded_runs
-from techco.record import RunRecord
+from techco.records.find import recorded_runs
+from techco.records.record import RunRecord
+from techco.sample.generate import Expected, SampleSpec, generate
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOLD = "Error: Interrupted. Nothing is left running."
@@ -81,7 +81,7 @@ class Trial:
             told = [line.removeprefix("Error: " * line.count("Error: ")) for line in lines if line]
             assert {line for line in told if not line.startswith("Report: ")} == {TOLD[7:]}, ended.stderr
         elif TOLD not in lines:  # Python itself was starting, and did not know of techco
-            assert "/techco/cli.py" not in ended.stderr, ended.stderr
+            assert "/techco/cli/app.py" not in ended.stderr, ended.stderr
 
     def check_tables(self) -> None:
         """Every table can be read, and nothing lies beside the tables."""

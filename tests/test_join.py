@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from techco.contract import CUSTOMERS, FULL_DATA, PRODUCT_SALES, PRODUCTS, WEB_LOGS
 from techco.errors import TableError
-from techco.folder import Folder
 from techco.ingest import ingest
 from techco.join import full_data, join, product_sales
 from techco.period import Period
 from techco.shop import Shop
+from techco.storage.folder import Folder
 from tests.shops import PRODUCTS as PRODUCT_FILE
 from tests.shops import log, write_shop
 

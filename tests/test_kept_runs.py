@@ -13,10 +13,10 @@ import pytest
 from tiny_notebooks import write_templates
 from typer.testing import CliRunner
 
-from techco.cli import app
-from techco.history import RECORD
+from techco.cli.app import app
 from techco.period import Period
-from techco.run import RunRequest, run
+from techco.records.find import RECORD
+from techco.runs.run import RunRequest, run
 
 USAGE = 2
 

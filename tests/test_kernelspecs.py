@@ -13,11 +13,11 @@ from test_notebooks import ignore, is_running, kernel_processes
 from tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 from typer.testing import CliRunner
 
-from techco.cli import app
+from techco.cli.app import app
 from techco.errors import ParameterError, StepFailed
-from techco.kernels import Kernels
-from techco.kernelspecs import PYTHON3, find_kernel
-from techco.notebooks import execute
+from techco.notebooks.execute import execute_notebook
+from techco.notebooks.kernels import Kernels
+from techco.notebooks.kernelspecs import PYTHON3, find_kernel
 
 LAUNCH = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
 USAGE = 2
@@ -101,7 +101,7 @@ def test_another_kernel_is_as_private_as_that_of_this_python(tmp_path: Path, mon
 
 def execute_in_other(notebook: Path, output: Path) -> None:
     with Kernels([notebook], spec=find_kernel("other")) as kernels:
-        execute(notebook, output, {}, ignore, kernels)
+        execute_notebook(notebook, output, {}, ignore, kernels)
 
 
 def test_a_run_has_the_kernel_in_its_record_and_goes_on_with_it(

@@ -9,11 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from techco import report
-from techco.display import Column, ColumnKind, Figures, Table, Value
-from techco.key_figures import Tile, explained, tiles
-from techco.payloads import Collection
-from techco.trend import trend_line
+from techco.display.read_back import Collection
+from techco.display.shown import Column, ColumnKind, Figures, Table, Value
+from techco.report import render
+from techco.report.key_figures import Tile, explained, tiles, trend_line
 from tests.reports import RUN, analysis, make_record, step
 
 FIGURES: dict[str, Value] = {
@@ -36,7 +35,7 @@ def out(tmp_path: Path) -> Path:
 
 def index_with(out: Path, before: dict[str, Value]) -> str:
     record = make_record([step(out, "analysis", [*analysis(), Figures("key_figures_before", before)])])
-    report.render(record, out)
+    render.render(record, out)
     return (out / "reports" / RUN / "index.html").read_text(encoding="utf-8")
 
 

@@ -14,9 +14,9 @@ import pytest
 from storages import KINDS, Changing, contents, figures, in_kind, make_states
 
 from techco.contract import TABLES
-from techco.history import recorded_runs
-from techco.record import RunRecord
-from techco.vacuum import vacuum
+from techco.records.find import recorded_runs
+from techco.records.record import RunRecord
+from techco.tables.vacuum import vacuum
 
 _ENDS_WITHIN_S = 20
 _SEED = 20231

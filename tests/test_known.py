@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from techco import receipts
-from techco.folder import Folder
 from techco.ingest import Ingested, ingest
 from techco.period import Period
-from techco.rawlogs import LogReader
+from techco.raw.logs import LogReader
 from techco.shop import Shop
+from techco.storage.folder import Folder
+from techco.tables import receipts
 from tests.shops import log, write_shop
 
 MAY, AUGUST = Period.parse("2023-05"), Period.parse("2023-08")
@@ -141,7 +141,7 @@ def test_what_is_known_is_not_used_where_it_may_be_wrong(
     run(shop, MAY)
     read.clear()
     if what == "another version":
-        monkeypatch.setattr("techco.known.code", lambda: "another")
+        monkeypatch.setattr("techco.raw.day_index.code", lambda: "another")
         monkeypatch.setattr(receipts, "code", lambda: "another")
     if what == "a damaged file":
         path = Path(shop.storage.url) / "tables/_receipts/known.json"

@@ -25,15 +25,16 @@ from started import Started, marked, wait_until_gone
 from tiny_notebooks import write_notebook, write_templates
 from typer.testing import CliRunner
 
-from techco.cli import app
-from techco.display import MIME
+from techco.cli.app import app
+from techco.display.shown import MIME
 from techco.errors import ParameterError
-from techco.folder import Folder
-from techco.generate import SampleSpec, generate
-from techco.lab import working_copy
-from techco.notebooks import parameters_cell, templates_dir
+from techco.lab.working_copy import working_copy
+from techco.notebooks.parameters import parameters_cell
+from techco.notebooks.templates import templates_dir
 from techco.period import Period
-from techco.request import RunRequest
+from techco.runs.request import RunRequest
+from techco.sample.generate import SampleSpec, generate
+from techco.storage.folder import Folder
 
 AUGUST = Period.parse("2023-08")
 

@@ -17,7 +17,7 @@ from shops import log, write_shop
 from stand_ins import Certificates, StandIn, identity_variables, key_vault, make_token, managed_identity, serve
 from tiny_notebooks import write_templates
 
-from techco.folder import Folder
+from techco.storage.folder import Folder
 
 TOKEN = make_token("UExBTlRFRC1UT0tFTi1QTEFOVEVELVRPS0VO")
 SAS = azurite.make_sas()

@@ -16,9 +16,11 @@ import pytest
 from tiny_notebooks import outputs, statuses, wait_for_text, write_notebook
 
 from techco.errors import ParameterError, StepFailed
-from techco.kernels import Kernels
-from techco.notebooks import check_parameters, declared_parameters, execute, templates_dir
-from techco.warm import import_statements, shared_modules
+from techco.notebooks.execute import execute_notebook
+from techco.notebooks.kernels import Kernels
+from techco.notebooks.parameters import check_parameters, declared_parameters
+from techco.notebooks.preload import import_statements, shared_modules
+from techco.notebooks.templates import templates_dir
 
 PARAMETERS = 'shop: str = "a"  # the shop\ncount: int = 3\nrate: float = 0.5\ndry: bool = False\nfree = None'
 
@@ -59,7 +61,7 @@ def test_value_of_another_type_is_refused(tmp_path: Path, name: str, value: str,
 def test_parameters_are_checked_before_a_kernel_starts(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
     with pytest.raises(ParameterError):
-        execute(notebook, tmp_path / "out.ipynb", {"shopp": "x"}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {"shopp": "x"}, ignore)
     assert not (tmp_path / "out.ipynb").exists()
     assert kernel_processes() == []
 
@@ -80,13 +82,13 @@ def test_notebook_that_breaks_the_format_has_failed(tmp_path: Path, changes: dic
     notebook = write_notebook(tmp_path / "a.ipynb")
     notebook.write_text(json.dumps(json.loads(notebook.read_text()) | changes))
     with pytest.raises(StepFailed, match=r"a\.ipynb is not a valid notebook: "):
-        execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
     assert kernel_processes() == []
 
 
 def test_parameters_are_checked_without_papermill(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb")
-    code = "import sys; from pathlib import Path; from techco.notebooks import check_parameters; "
+    code = "import sys; from pathlib import Path; from techco.notebooks.parameters import check_parameters; "
     code += "check_parameters(Path(sys.argv[1]), {'storage': 'x'}); sys.exit('papermill' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, notebook], check=False).returncode == 0
 
@@ -110,7 +112,7 @@ def test_notebook_runs_with_its_parameters(tmp_path: Path, capfd: pytest.Capture
     )
     seen: list[tuple[int, int]] = []
     output = tmp_path / "deep" / "{shop}.ipynb"
-    execute(notebook, output, {"shop": 'it\'s "é"', "count": "7"}, lambda *cell: seen.append(cell))
+    execute_notebook(notebook, output, {"shop": 'it\'s "é"', "count": "7"}, lambda *cell: seen.append(cell))
     assert outputs(output).startswith(f'it\'s "é" 7\n{Path.cwd()}\n')
     assert "'count'" in outputs(output)
     assert "json" not in outputs(output), "what the kernel imported in advance leaves no name behind"
@@ -125,7 +127,7 @@ def test_notebook_runs_with_its_parameters(tmp_path: Path, capfd: pytest.Capture
 def test_failing_cell_stops_the_notebook(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", "print('before')", "1 / 0", "print('after')")
     with pytest.raises(StepFailed, match=r"^Cell \[3\] failed: ZeroDivisionError: division by zero$") as failed:
-        execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
     assert "----> 1 1 / 0" in failed.value.trace
     assert "\x1b" not in failed.value.trace
     assert outputs(tmp_path / "out.ipynb") == "before\n"
@@ -136,7 +138,7 @@ def test_failing_cell_stops_the_notebook(tmp_path: Path) -> None:
 def test_error_of_our_own_is_told_in_its_own_words_without_credentials(tmp_path: Path) -> None:
     source = "from techco.errors import StorageError\nraise StorageError('403 for ?sv=1&sig=c2VjcmV0.')"
     with pytest.raises(StepFailed) as failed:
-        execute(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
     assert str(failed.value) == "403 for ?sv=1&sig=[hidden]"
     assert "c2VjcmV0" not in failed.value.trace + (tmp_path / "out.ipynb").read_text()
 
@@ -152,7 +154,7 @@ def test_error_of_our_own_is_told_in_its_own_words_without_credentials(tmp_path:
 def test_notebook_that_ends_early_has_failed(tmp_path: Path, source: str, words: str) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", source, "print('after')")
     with pytest.raises(StepFailed, match=words):
-        execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
     assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
     assert kernel_processes() == []
 
@@ -162,7 +164,7 @@ def test_what_a_kernel_has_put_aside_goes_with_it(tmp_path: Path, end: str) -> N
     kept = tmp_path / "kept"
     source = f"import pathlib, tempfile\npathlib.Path({str(kept)!r}).write_text(tempfile.mkdtemp())\n{end}"
     with contextlib.suppress(StepFailed):
-        execute(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
     assert Path(kept.read_text()).name.startswith("tmp")
     assert not Path(kept.read_text()).exists()
 
@@ -183,7 +185,7 @@ def run_all(folder: Path, *sources: str) -> list[str]:
     notebooks = [write_notebook(folder / f"{n}.ipynb", source) for n, source in enumerate(sources)]
     with Kernels(notebooks) as kernels:
         for notebook in notebooks:
-            execute(notebook, folder / "out" / notebook.name, {}, lambda *_: kernels.prepare(), kernels)
+            execute_notebook(notebook, folder / "out" / notebook.name, {}, lambda *_: kernels.prepare(), kernels)
     assert kernel_processes() == []
     return [outputs(folder / "out" / notebook.name) for notebook in notebooks]
 
@@ -206,7 +208,7 @@ print(tempfile.gettempdir(), numpy.random.random(), random.random(), sep=",", en
 def test_a_plot_shows_below_its_cell(tmp_path: Path) -> None:
     source = "import techco.findings\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
-    execute(notebook, tmp_path / "out.ipynb", {}, ignore)
+    execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
     assert any("image/png" in out.get("data", {}) for cell in cells for out in cell.get("outputs", []))
 
@@ -217,7 +219,7 @@ def test_only_modules_that_may_be_forked_are_shared(tmp_path: Path) -> None:
     )
     shared = [name for name in shared_modules(notebook) if name.startswith("techco")]
     assert shared == ["techco", "techco.Period", "techco.ingest", "techco.join"]
-    code = "import sys, techco.kernel_app, techco.ingest, techco.join, techco.analysis, techco.findings; "
+    code = "import sys, techco.notebooks.slim_imports, techco.ingest, techco.join, techco.analysis, techco.findings; "
     code += "sys.exit('deltalake' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -245,7 +247,7 @@ def test_a_kernel_has_no_debugger_and_a_notebook_may_have_it(tmp_path: Path) -> 
 def test_a_notebook_has_failed_when_the_process_its_kernel_was_forked_from_dies(tmp_path: Path) -> None:
     source = "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)"
     with pytest.raises(StepFailed, match="The kernel died in cell 2 of 2"):
-        execute(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
     assert kernel_processes() == []
 
 
@@ -255,7 +257,7 @@ def test_a_notebook_has_failed_when_no_kernel_can_be_forked(tmp_path: Path) -> N
         for line in kernel_processes():
             os.kill(int(line.split()[0]), signal.SIGKILL)
         with pytest.raises(StepFailed, match="The process that kernels are forked from has died"):
-            execute(notebook, tmp_path / "out.ipynb", {}, ignore, kernels)
+            execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore, kernels)
     assert kernel_processes() == []
 
 
@@ -264,8 +266,8 @@ def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
     source = "import os, pathlib, time\n"
     source += f"pathlib.Path({str(started)!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}')\ntime.sleep(60)"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
-    code = "import sys; from pathlib import Path; from techco.notebooks import execute; "
-    code += "execute(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
+    code = "import sys; from pathlib import Path; from techco.notebooks.execute import execute_notebook; "
+    code += "execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
     with subprocess.Popen([sys.executable, "-c", code, notebook, tmp_path / "out.ipynb"]) as process:
         left = [int(pid) for pid in wait_for_text(started).split()]
         process.kill()
@@ -286,7 +288,7 @@ def test_as_a_cell_starts_the_notebook_is_saved_with_all_cells_before(tmp_path: 
     output = tmp_path / "out.ipynb"
     look = f"import json\nfor cell in json.load(open({str(output)!r}))['cells'][2:]:\n"
     look += "    print(cell['metadata']['papermill']['status'], [out['text'] for out in cell['outputs']])"
-    execute(write_notebook(tmp_path / "a.ipynb", "print('first')", look, "1"), output, {}, ignore)
+    execute_notebook(write_notebook(tmp_path / "a.ipynb", "print('first')", look, "1"), output, {}, ignore)
     assert outputs(output) == "first\ncompleted [['first\\n']]\nrunning []\npending []\n"
     assert statuses(output) == ["completed"] * 4
 
@@ -295,8 +297,8 @@ def test_interrupt_leaves_no_process_and_the_cells_so_far(tmp_path: Path) -> Non
     started, output = tmp_path / "started", tmp_path / "out.ipynb"
     source = f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
-    code = "import sys; from pathlib import Path; from techco.notebooks import execute; "
-    code += "execute(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
+    code = "import sys; from pathlib import Path; from techco.notebooks.execute import execute_notebook; "
+    code += "execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
     with subprocess.Popen([sys.executable, "-c", code, notebook, output], stderr=subprocess.PIPE) as process:
         kernel = int(wait_for_text(started))
         os.kill(kernel, 0)
@@ -316,7 +318,9 @@ def ignore(cell: int, cells: int) -> None:
 def kernel_processes() -> list[str]:
     """The kernels that this process has started, and what they are forked from."""
     listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(maxsplit=3) for line in listed.stdout.splitlines() if "techco.nursery" in line]
+    rows = [
+        line.split(maxsplit=3) for line in listed.stdout.splitlines() if "techco.notebooks.forkserver_process" in line
+    ]
     nurseries = [pid for pid, parent, *_ in rows if parent == str(os.getpid())]
     return [" ".join(row) for row in rows if row[0] in nurseries or row[1] in nurseries]
 
@@ -329,7 +333,7 @@ def is_running(pid: int) -> bool:
 
 def test_papermill_is_imported_without_what_it_needs_for_clouds_and_these_stay_usable() -> None:
     code = (
-        "import sys; from techco.quick_import import import_papermill; import_papermill(); "
+        "import sys; from techco.notebooks.slim_imports import import_papermill; import_papermill(); "
         "print([name for name in ('rfc3987_syntax', 'papermill.abs', 'pyarrow') if name in sys.modules]); "
         "import papermill.abs, pyarrow.fs, azure.storage.blob"
     )

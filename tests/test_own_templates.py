@@ -16,13 +16,14 @@ import pytest
 from tiny_notebooks import outputs, write_notebook, write_templates
 from typer.testing import CliRunner
 
-from techco import findings, report
-from techco.cli import app
-from techco.display import Figures
+from techco import findings
+from techco.cli.app import app
+from techco.display.shown import Figures
 from techco.errors import ParameterError
-from techco.own_templates import check_names, check_notebook
 from techco.period import Period
-from techco.run import RunRequest
+from techco.report import render
+from techco.runs.own_templates import check_names, check_notebook
+from techco.runs.run import RunRequest
 from tests.reports import Reader, analysis, ingest, make_record, step
 
 AUGUST = Period(date(2023, 8, 1), date(2023, 8, 31))
@@ -110,14 +111,14 @@ def test_what_they_find_is_in_the_report_and_replaces_nothing(tmp_path: Path) ->
     record = make_record(
         [step(tmp_path, "ingest", ingest()), step(tmp_path, "analysis", analysis()), step(tmp_path, "my_own", mine)]
     )
-    report.render(record, tmp_path)
+    render.render(record, tmp_path)
     assert record.metrics["total_sales"] == "12.50"
     assert "9.50" in Path(record.metrics["tables"]["sales_by_category"]).read_text()
     link = "data/sales_by_category.csv"
     assert link in Reader(Path(str(record.report))).values("href")
     assert link not in Reader(Path(str(record.steps[2].report))).values("href"), "its numbers are not in there"
     alone = make_record([step(tmp_path, "my_own", mine)])
-    report.render(alone, tmp_path)
+    render.render(alone, tmp_path)
     assert "1.00" in Path(alone.metrics["tables"]["sales_by_category"]).read_text()
     assert "Toys" in Reader(Path(str(alone.report))).text
 

@@ -19,16 +19,17 @@ from tiny_notebooks import outputs, statuses, write_notebook, write_templates
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from techco.cell_output import Printed
-from techco.cli import app
+from techco.cli.app import app
 from techco.errors import StepFailed
-from techco.history import recorded_runs
-from techco.kernels import Kernels
-from techco.notebooks import Limits, execute
+from techco.notebooks.execute import execute_notebook
+from techco.notebooks.kernels import Kernels
+from techco.notebooks.limits import Limits
+from techco.notebooks.printed_lines import Printed
 from techco.period import Period
-from techco.report import render_catalogue
-from techco.run import RunRequest
-from techco.run import run as start
+from techco.records.find import recorded_runs
+from techco.report.render import render_catalogue
+from techco.runs.run import RunRequest
+from techco.runs.run import run as start
 
 
 def techco(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -108,7 +109,7 @@ def test_a_kernel_that_starts_too_late_fails_the_run(tmp_path: Path) -> None:
         with pytest.raises(
             StepFailed, match=r"^The kernel did not start within 1 second, the limit of --start-timeout\.$"
         ):
-            execute(notebook, tmp_path / "out.ipynb", {}, lambda *_: None, only, Limits(1))  # type: ignore[arg-type]
+            execute_notebook(notebook, tmp_path / "out.ipynb", {}, lambda *_: None, only, Limits(1))  # type: ignore[arg-type]
         assert not kernel.manager.has_kernel
 
 

@@ -14,13 +14,14 @@ from papermill.cli import papermill
 from tiny_notebooks import DECLARED, outputs, write_notebook, write_templates
 from typer.testing import CliRunner
 
-import techco.scrub
-from techco.cli import app
+import techco.redact
+from techco.cli.app import app
+from techco.cli.papermill_options import chosen_parameters, take_standard
 from techco.errors import ParameterError
-from techco.notebooks import check_parameters, templates_dir
-from techco.papermill_options import chosen_parameters, take_standard
-from techco.parameters import as_options, given_parameters, refuse_credentials
-from techco.record import STEPS
+from techco.notebooks.parameters import check_parameters
+from techco.notebooks.templates import templates_dir
+from techco.records.record import STEPS
+from techco.runs.parameters import as_options, given_parameters, refuse_credentials
 
 USAGE = 2
 KEY = "a" * 86 + "=="
@@ -118,7 +119,7 @@ def test_number_is_no_text_as_its_zeros_would_be_lost(tmp_path: Path) -> None:
     ],
 )
 def test_a_credential_is_no_parameter(monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> None:
-    monkeypatch.setattr("techco.scrub._known", set())
+    monkeypatch.setattr("techco.redact._known", set())
     techco.scrub.hide("what was found in the vault")
     with pytest.raises(ParameterError, match=f"^The parameter {name} looks like a credential, and .* a Key Vault") as e:
         refuse_credentials({"fine": "x", name: value})

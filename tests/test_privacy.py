@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from techco.display import Column, Table
+from techco import open_shop
+from techco.display.read_back import masked
+from techco.display.shown import Column, Table
 from techco.errors import ParameterError
-from techco.payloads import masked
-from techco.privacy import chosen_pii, mask, mask_output, mask_record
+from techco.redact import check_pii, mask, mask_output, mask_record
+from techco.settings import load_settings
 
 LINE = 'CUST12,"Mary Ann",O\'Neill,mary.ann@example.com,+1-202-555-0101'
 
@@ -65,17 +69,18 @@ def test_raw_text_of_an_unknown_source_is_hidden_as_that_of_people() -> None:
     assert hidden.rows == [["M…"]]
 
 
-def test_what_is_given_goes_before_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chosen_pii(None) == "mask"
+def test_what_is_given_goes_before_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_shop(str(tmp_path), "2023-08").pii == "mask"
     monkeypatch.setenv("TECHCO_PII", "show")
-    assert (chosen_pii(None), chosen_pii("mask")) == ("show", "mask")
+    assert open_shop(str(tmp_path), "2023-08").pii == "show"
+    assert open_shop(str(tmp_path), "2023-08", pii="mask").pii == "mask"
     monkeypatch.setenv("TECHCO_PII", "")
-    assert chosen_pii(None) == "mask"
+    assert open_shop(str(tmp_path), "2023-08").pii == "mask"
 
 
 def test_another_value_is_refused_with_those_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ParameterError, match=r"pii is 'no'\. Allowed: mask, .* or show"):
-        chosen_pii("no")
+        check_pii("no")
     monkeypatch.setenv("TECHCO_PII", "hide")
     with pytest.raises(ParameterError, match=r"TECHCO_PII is 'hide'\. Allowed"):
-        chosen_pii(None)
+        load_settings()

@@ -24,19 +24,19 @@ from azurite import ACCOUNT, Azurite
 from stand_ins import Answer, Request, serve, storage_error
 from tiny_notebooks import write_notebook, write_templates
 
-from techco import publish as publishing
-from techco.access import Access
-from techco.azure import upload
 from techco.errors import CredentialError, ParameterError, StorageError
-from techco.history import find_run
 from techco.period import Period
-from techco.publish import check_target, publish_run, target_place
-from techco.record import RunRecord
-from techco.reporting import render_again
-from techco.run import Interrupted, RunRequest, run
+from techco.records.find import find_run
+from techco.records.record import RunRecord
+from techco.runs import publish as publishing
+from techco.runs.publish import check_target, publish_run, target_place
+from techco.runs.reporting import render_again
+from techco.runs.run import Interrupted, RunRequest, run
+from techco.storage.access import Access
+from techco.storage.azure import upload
 
 FINDING = """
-from techco.display import Column, Figures, Finding, Table
+from techco.display.shown import Column, Figures, Finding, Table
 table = Table("sales_by_day", [Column("event_date", "date"), Column("sales", "money")], [["2023-08-01", "12.50"]])
 display(Figures("key_figures", {"total_sales": "12.50"}))
 display(Finding("sales_by_day", "How much was sold?", "Sales were 12.50 €", "", table))
@@ -441,7 +441,7 @@ def test_target_that_may_not_be_written_is_told_before_a_run(
 def test_run_that_has_not_ended_is_refused(august: Path, target: str) -> None:
     record = RunRecord.from_json((august / "run.json").read_text())
     replace(record, status="running").save(august / "run.json")
-    from techco.liveness import held
+    from techco.system.locks import held
 
     with held(august), pytest.raises(ParameterError, match=f"The run {record.run_id} is still running"):
         published(august, target)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from techco import rawarrow, rawjson
-from techco.rawarrow import parse_records
+from techco.raw import json_batches, json_stream
+from techco.raw.json_batches import parse_records
 
 USUAL = [
     {"log_id": n, "timestamp": f"2023-08-01 10:00:{n:02}", "customer_id": "CUST1", "action": "view", "quantity": None}
@@ -35,15 +35,15 @@ ODD = [
 def parse(texts: list[str]) -> list[tuple[Any, ...]]:
     parts = [f"part {n}" for n in range(len(texts))]
     batch = pa.RecordBatch.from_pydict({"raw": texts, "part": parts, "files": ["1"] * len(texts)})
-    found = pa.Table.from_batches(rawarrow._parse_batches(iter([batch]))).to_pydict()
+    found = pa.Table.from_batches(json_batches._parse_batches(iter([batch]))).to_pydict()
     assert found["raw"] == texts
     assert found["part"] == parts
-    return list(zip(found["is_object"], *(found[name] for name in rawjson.FIELDS), strict=True))
+    return list(zip(found["is_object"], *(found[name] for name in json_stream.FIELDS), strict=True))
 
 
 def alone(text: str) -> tuple[Any, ...]:
-    values = rawjson.parse_line(text).values
-    fields = [(values or {}).get(name) for name in rawjson.FIELDS]
+    values = json_stream.parse_line(text).values
+    fields = [(values or {}).get(name) for name in json_stream.FIELDS]
     return (values is not None, *(field and re.sub(r"^-0$", "0", field) for field in fields))
 
 
@@ -78,7 +78,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-records = st.dictionaries(st.sampled_from([*rawjson.FIELDS, "x"]), values, max_size=7)
+records = st.dictionaries(st.sampled_from([*json_stream.FIELDS, "x"]), values, max_size=7)
 texts = st.builds(json.dumps, records, ensure_ascii=st.booleans(), indent=st.none() | st.just(1))
 fragments = st.lists(st.sampled_from(["{", "}", '"', ",", ":", '"log_id"', "1", " ", "\\", "null", "-0"]), max_size=9)
 
@@ -86,13 +86,13 @@ fragments = st.lists(st.sampled_from(["{", "}", '"', ",", ":", '"log_id"', "1", 
 @settings(max_examples=400, deadline=None)
 @given(found=st.lists(texts | fragments.map("".join), max_size=90))
 def test_whatever_records_come_together_each_is_read_as_if_alone(found: list[str]) -> None:
-    found = [rawjson._clean(text).strip(" \t\r\n\ufeff") for text in found]
+    found = [json_stream._clean(text).strip(" \t\r\n\ufeff") for text in found]
     if found:
         assert without_minus_zero(parse(found)) == [alone(text) for text in found]
 
 
 def test_ids_written_as_numbers_are_parsed_as_quickly_as_usual_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rawarrow, "parse_line", None)
+    monkeypatch.setattr(json_batches, "parse_line", None)
     records = [{"log_id": str(n), "customer_id": n, "product_id": 7, "action": "view"} for n in range(500)]
     assert [row[1:4] for row in parse([json.dumps(record) for record in records])] == [
         (str(n), None, str(n)) for n in range(500)

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from techco import rawcsv
-from techco import scratch as scratch_module
 from techco.errors import RawFileError
-from techco.folder import Folder
-from techco.rawcsv import read_csv
-from techco.scratch import Scratch
+from techco.raw import csv_rows
+from techco.raw.csv_rows import read_csv
+from techco.raw.files import raw_file
+from techco.storage.folder import Folder
+from techco.tables import scratch as scratch_module
+from techco.tables.scratch import Scratch
 
 NAME = "product_data.csv"
 COLUMNS = ("id", "name")
@@ -37,12 +38,12 @@ def sail_scratch(sail: SparkSession) -> Iterator[Scratch]:
 @pytest.fixture(params=["in one stream", "in parallel"])
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in parallel":
-        monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", 0)
+        monkeypatch.setattr(csv_rows, "PARALLEL_FROM_BYTES", 0)
 
 
 def read(storage: Folder, scratch: Scratch, content: str | bytes) -> list[tuple[str, bool, str | None, str | None]]:
     storage.path(NAME).write_bytes(content if isinstance(content, bytes) else content.encode())
-    rows = read_csv(storage, storage.raw_file(NAME), COLUMNS, scratch).collect()
+    rows = read_csv(storage, raw_file(storage, NAME), COLUMNS, scratch).collect()
     return sorted((row.raw, row.is_whole, row.id, row.name) for row in rows)
 
 
@@ -129,7 +130,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_remedy(
 
 def test_a_missing_file_is_named(storage: Folder) -> None:
     with pytest.raises(RawFileError, match=r"No product_data\.csv .*It is empty\."):
-        storage.raw_file(NAME)
+        raw_file(storage, NAME)
 
 
 fields = st.text(alphabet='ab ,"\n\r1é', max_size=4)
@@ -151,8 +152,8 @@ def test_a_large_plain_file_is_split_by_the_engine(
 ) -> None:
     content = "\ufeffid,name\r\n1,Lamp\r\n"
     storage.path(NAME).write_bytes(content.encode())
-    monkeypatch.setattr(rawcsv, "PARALLEL_FROM_BYTES", len(content.encode()))
-    monkeypatch.setattr(rawcsv, "_rows", None)
+    monkeypatch.setattr(csv_rows, "PARALLEL_FROM_BYTES", len(content.encode()))
+    monkeypatch.setattr(csv_rows, "_rows", None)
     assert read(storage, scratch, content) == [("1,Lamp", True, "1", "Lamp")]
 
 

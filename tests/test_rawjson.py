@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from techco import rawjson
-from techco.rawjson import parse_array, parse_line, parse_lines
+from techco.raw import json_stream
+from techco.raw.json_stream import parse_array, parse_line, parse_lines
 
 
 def array(text: str) -> list[tuple[str, str | None]]:
@@ -23,7 +23,7 @@ def array(text: str) -> list[tuple[str, str | None]]:
 
 @pytest.fixture(params=[1, 7, 2**20], ids=lambda size: f"chunks of {size}")
 def chunk_chars(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(rawjson, "_CHUNK_CHARS", request.param)
+    monkeypatch.setattr(json_stream, "_CHUNK_CHARS", request.param)
     return int(request.param)
 
 
@@ -69,8 +69,8 @@ def test_a_broken_record_does_not_take_the_next_along(
 
 
 def test_a_record_that_never_ends_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rawjson, "MAX_RECORD_CHARS", 1000)
-    monkeypatch.setattr(rawjson, "_CHUNK_CHARS", 100)
+    monkeypatch.setattr(json_stream, "MAX_RECORD_CHARS", 1000)
+    monkeypatch.setattr(json_stream, "_CHUNK_CHARS", 100)
     (broken, kept), good = array('[{"log_id": "' + "x" * 50_000 + ', {"log_id": 2}]')
     assert kept == "-"
     assert len(broken) < 5000
@@ -99,7 +99,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-keys = st.text(max_size=3) | st.sampled_from(rawjson.FIELDS)
+keys = st.text(max_size=3) | st.sampled_from(json_stream.FIELDS)
 
 
 @given(st.lists(st.dictionaries(keys, json_values, max_size=3), max_size=4), st.sampled_from([None, 1]))

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from techco import rawjson, rawtext
 from techco.errors import RawFileError, StorageError
-from techco.folder import Folder
 from techco.period import Period
-from techco.rawlogs import LogReader
-from techco.scratch import Scratch
+from techco.raw import json_stream, text_reader
+from techco.raw.files import log_files
+from techco.raw.logs import LogReader
+from techco.storage.folder import Folder
+from techco.tables.scratch import Scratch
 
 AUGUST = Period.parse("2023-08")
 PLAIN = [
@@ -58,7 +59,7 @@ def write(storage: Folder, name: str, content: bytes | str) -> None:
 
 def read(storage: Folder, scratch: Scratch, period: Period = AUGUST) -> list[tuple[str, bool, str | None]]:
     """Text, whether it is an object, and log_id of each record, sorted."""
-    frame = LogReader(storage, scratch).read(storage.log_files(period), lambda records: records)
+    frame = LogReader(storage, scratch).read(log_files(storage, period), lambda records: records)
     return sorted((row.raw, row.is_object, row.log_id) for row in frame.collect())
 
 
@@ -107,7 +108,7 @@ def test_values_of_any_kind_come_as_their_text(storage: Folder, scratch: Scratch
     objects = ", ".join(f'{{"action": {text}}}' for text in texts)
     write(storage, "web_logs.json", f"[{objects}]" if form != "lines" else objects.replace("}, {", "}\n{"))
     actions = (
-        LogReader(storage, scratch).read(storage.log_files(AUGUST), lambda records: records).select("action").collect()
+        LogReader(storage, scratch).read(log_files(storage, AUGUST), lambda records: records).select("action").collect()
     )
     assert sorted(map(str, (row.action for row in actions))) == sorted(map(str, texts.values()))
 
@@ -115,7 +116,7 @@ def test_values_of_any_kind_come_as_their_text(storage: Folder, scratch: Scratch
 def test_a_record_that_is_cut_by_a_chunk_is_read_whole(
     storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawjson, "_CHUNK_CHARS", 10)
+    monkeypatch.setattr(json_stream, "_CHUNK_CHARS", 10)
     text = "} " * 100  # far more than what could be left of a word
     write(storage, "web_logs.json", json.dumps([1234567890123456, {"log_id": "1", "action": text}, {"log_id": "2"}]))
     assert [(is_object, log_id) for _, is_object, log_id in read(storage, scratch)] == [
@@ -125,7 +126,7 @@ def test_a_record_that_is_cut_by_a_chunk_is_read_whole(
 
 def test_a_broken_record_is_recognized_without_reading_on() -> None:
     stream = io.StringIO('[{"log_id": NaN},' + '{"log_id": 1},' * 10**6 + "]")
-    assert next(rawjson.parse_array(stream)).values is None
+    assert next(json_stream.parse_array(stream)).values is None
     assert stream.tell() < 2 * 2**20
 
 
@@ -192,7 +193,8 @@ def test_the_quick_cut_takes_nothing_broken_for_ordinary(storage: Folder, scratc
     text = f'[{{"log_id": 0}}, {broken}]'
     write(storage, "web_logs.json", text)
     expected = [
-        (r.raw, r.values is not None, (r.values or {}).get("log_id")) for r in rawjson.parse_array(io.StringIO(text))
+        (r.raw, r.values is not None, (r.values or {}).get("log_id"))
+        for r in json_stream.parse_array(io.StringIO(text))
     ]
     assert read(storage, scratch) == sorted(expected)
 
@@ -200,7 +202,7 @@ def test_the_quick_cut_takes_nothing_broken_for_ordinary(storage: Folder, scratc
 def test_ordinary_files_are_not_read_in_one_stream(
     storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawjson, "parse_array", None)
+    monkeypatch.setattr(json_stream, "parse_array", None)
     for text in forms(PLAIN).values():
         write(storage, "web_logs.json", text)
         assert len(read(storage, scratch)) == len(PLAIN)
@@ -246,7 +248,7 @@ def test_a_file_that_is_no_log_file_is_named_with_the_remedy(
 def test_the_place_of_a_wrong_byte_is_exact_in_a_large_file(
     storage: Folder, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rawtext, "_CHUNK_BYTES", 4)
+    monkeypatch.setattr(text_reader, "_CHUNK_BYTES", 4)
     for before in range(1, 9):  # the character before lies across two chunks in some of them
         content = b'{"a": "' + b"x" * before + "😀".encode() + b'\xe9"}'
         write(storage, "web_logs.json", content)
@@ -257,7 +259,7 @@ def test_the_place_of_a_wrong_byte_is_exact_in_a_large_file(
 def test_a_missing_file_names_what_was_found(storage: Folder) -> None:
     write(storage, "weblogs.json", "[]")
     with pytest.raises(RawFileError, match=r"No web_logs\.json .*Found: weblogs\.json\. .*techco generate"):
-        storage.log_files(AUGUST)
+        log_files(storage, AUGUST)
 
 
 def test_a_linked_folder_of_logs_is_read(storage: Folder, scratch: Scratch, tmp_path: Path) -> None:
@@ -272,7 +274,7 @@ def test_a_log_file_that_is_a_link_to_nothing_is_named(storage: Folder) -> None:
     write(storage, "web_logs/a.json", '{"log_id": 1}')
     storage.path("web_logs/b.json").symlink_to(storage.path("gone.json"))
     with pytest.raises(RawFileError, match=r"b\.json"):
-        storage.log_files(AUGUST)
+        log_files(storage, AUGUST)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
@@ -283,7 +285,7 @@ def test_a_folder_of_logs_that_cannot_be_read_is_named(storage: Folder) -> None:
     closed.chmod(0)
     try:
         with pytest.raises(StorageError, match="date=2023-08-01"):
-            storage.log_files(AUGUST)
+            log_files(storage, AUGUST)
     finally:
         closed.chmod(0o700)
 
@@ -292,7 +294,7 @@ def test_two_forms_at_once_are_refused(storage: Folder) -> None:
     write(storage, "web_logs.json", "[]")
     write(storage, "web_logs/a.json", "[]")
     with pytest.raises(RawFileError, match="Keep one"):
-        storage.log_files(AUGUST)
+        log_files(storage, AUGUST)
 
 
 pieces = st.sampled_from(
@@ -320,6 +322,8 @@ def test_whatever_text_comes_the_quick_cut_and_the_exact_one_agree(
     text = f'[{{"log_id": 0}},{text}]' if is_array else f'{{"log_id": 0}}\n{text}'
     write(storage, "web_logs.json", text)
     with storage.path("web_logs.json").open(encoding="utf-8-sig", newline="\n") as stream:
-        records = rawjson.parse_array(stream) if is_array else rawjson.parse_lines((line, False) for line in stream)
+        records = (
+            json_stream.parse_array(stream) if is_array else json_stream.parse_lines((line, False) for line in stream)
+        )
         expected = sorted((r.raw, r.values is not None, (r.values or {}).get("log_id")) for r in records)
     assert read(storage, sail_scratch) == [(raw, is_object, log_id) for raw, is_object, log_id in expected]

@@ -14,8 +14,8 @@ import pytest
 from started import Started, marked
 from tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
-from techco.generate import SampleSpec, generate
-from techco.whole_file import write_whole
+from techco.sample.generate import SampleSpec, generate
+from techco.system.files import write_whole
 
 RUN = ["run", "--storage", "shop", "--period", "2023-08", "--out", "out"]
 SMALL = SampleSpec(customers=20, products=5, logs=200)

@@ -15,7 +15,7 @@ from azurite import Azurite
 from documents import README, ROOT, typed
 from stand_ins import identity_variables, managed_identity, serve
 
-from techco.history import newest_run, recorded_runs
+from techco.records.find import newest_run, recorded_runs
 
 NOT_RUN = {
     "--engine": "test_engines.py and test_distributed.py run these, with a Java and a cluster",

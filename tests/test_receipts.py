@@ -14,14 +14,16 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from techco import receipts, refresh
+from techco import ingest as ingest_module
+from techco import settings
 from techco.contract import TABLES
 from techco.errors import ParameterError
-from techco.folder import Folder
 from techco.ingest import Ingested, ingest
 from techco.join import join
 from techco.period import Period
 from techco.shop import Shop
+from techco.storage.folder import Folder
+from techco.tables import receipts
 from tests.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
 AUGUST, JULY = Period.parse("2023-08"), Period.parse("2023-07")
@@ -221,13 +223,13 @@ def test_a_join_is_made_again_when_its_own_tables_have_changed(shop: Shop, name:
 def test_a_raw_file_that_is_touched_while_it_is_read_is_read_again_next_time(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, real = shop.storage.path("web_logs/a.json"), Folder.check_unchanged
+    path, real = shop.storage.path("web_logs/a.json"), ingest_module.check_unchanged
 
-    def touched(self: Folder, files: list[object]) -> object:
+    def touched(storage: Folder, listed: list[object]) -> object:
         os.chmod(path, 0o600)  # noqa: PTH101
-        return real(self, files)  # type: ignore[arg-type]
+        return real(storage, listed)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Folder, "check_unchanged", touched)
+    monkeypatch.setattr(ingest_module, "check_unchanged", touched)
     ingest(shop)
     monkeypatch.undo()
     assert ingested_by(again(shop)) == "second"
@@ -236,15 +238,15 @@ def test_a_raw_file_that_is_touched_while_it_is_read_is_read_again_next_time(
 def test_customers_that_change_as_they_are_read_are_not_taken_for_those_that_were(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, real = shop.storage.path("customer_data.csv"), Folder.check_unchanged
+    path, real = shop.storage.path("customer_data.csv"), ingest_module.check_unchanged
 
-    def changed(self: Folder, files: list[object]) -> object:
+    def changed(storage: Folder, listed: list[object]) -> object:
         stat = path.stat()
         path.write_text(path.read_text().replace("Bob", "Eve"))
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-        return real(self, files)  # type: ignore[arg-type]
+        return real(storage, listed)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Folder, "check_unchanged", changed)
+    monkeypatch.setattr(ingest_module, "check_unchanged", changed)
     ingest(shop)
     monkeypatch.undo()
     ingest(again(shop))
@@ -267,11 +269,10 @@ def test_no_receipt_holds_personal_data(shop: Shop) -> None:
 @pytest.mark.parametrize(("text", "meaning"), [("1", True), ("true", True), ("0", False), ("", False)])
 def test_the_setting_says_yes_or_no(monkeypatch: pytest.MonkeyPatch, text: str, meaning: bool) -> None:
     monkeypatch.setenv("TECHCO_REFRESH", text)
-    assert refresh.chosen_refresh(None) is meaning
-    assert refresh.chosen_refresh(True) is True
+    assert settings.load_settings().refresh is meaning
 
 
 def test_a_setting_that_says_neither_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TECHCO_REFRESH", "maybe")
     with pytest.raises(ParameterError, match="TECHCO_REFRESH is 'maybe'"):
-        refresh.chosen_refresh(None)
+        settings.load_settings()

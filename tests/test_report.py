@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 
-from techco import findings, report
-from techco.csv_file import to_csv
-from techco.display import Column, Figures, Finding, Table
+from techco import findings
+from techco.display.shown import Column, Figures, Finding, Table
 from techco.errors import TechcoError
-from techco.record import RunError, RunRecord, Status, StepRecord
+from techco.records.record import RunError, RunRecord, Status, StepRecord
+from techco.report import render
+from techco.report.csv_file import to_csv
 from tests.reports import (
     COUNTS,
     LOGS,
@@ -148,7 +149,7 @@ def test_reasons_that_are_equally_frequent_are_all_named(out: Path) -> None:
     reasons = table(
         "quarantine_reasons", "source reason count", ["web_logs", "a", 2], ["products", "b", 5], ["web_logs", "c", 5]
     )
-    report.render(make_record([step(out, "ingest", [reasons])]), out)
+    render.render(make_record([step(out, "ingest", [reasons])]), out)
     text = Reader(folder(out) / "index.html").text
     assert "12 records of all raw files are in quarantine; the most frequent reasons: b and c (5 each)." in text
     assert "products b 5 web_logs c 5 web_logs a 2" in text
@@ -159,13 +160,13 @@ def test_reasons_that_are_equally_frequent_are_all_named(out: Path) -> None:
 )
 def test_the_smallest_sums_are_said_in_words(out: Path, read: int, sentence: str) -> None:
     sums = dict(zip(COUNTS, (read, read, 0, 0, 0), strict=True))
-    report.render(make_record([step(out, "ingest", [Figures("records", sums)])]), out)
+    render.render(make_record([step(out, "ingest", [Figures("records", sums)])]), out)
     assert sentence in Reader(folder(out) / "index.html").text
 
 
 def test_records_that_do_not_add_up_are_said_not_to(out: Path) -> None:
     record = make_record([step(out, "ingest", [Figures("records", dict(zip(COUNTS, (9, 5, 1, 1, 1), strict=True)))])])
-    report.render(record, out)
+    render.render(record, out)
     text = Reader(folder(out) / "index.html").text
     assert "The web logs do not add up: 9 were read, but 8 are accounted for." in text
     assert "9 read ≠ 5 accepted" in text
@@ -198,7 +199,7 @@ def test_what_has_no_name_is_said_so(site: Path, completed: RunRecord) -> None:
 
 def test_long_tables_offer_all_their_rows(out: Path) -> None:
     data = pd.DataFrame({"category": [f"c{n}" for n in range(20)], "sales": [Decimal(1)] * 20})
-    report.render(make_record([step(out, "analysis", [findings.sales_by_category(data)])]), out)
+    render.render(make_record([step(out, "analysis", [findings.sales_by_category(data)])]), out)
     assert "Show all 20 rows" in Reader(folder(out) / "index.html").text
 
 
@@ -211,7 +212,7 @@ def test_every_plot_has_alternative_text(site: Path, completed: RunRecord) -> No
 
 
 def test_raw_text_is_never_live_in_any_page(site: Path, completed: RunRecord) -> None:
-    script = (Path(report.__file__).parent / "web" / "page.js").read_text()
+    script = (Path(render.__file__).parent / "web" / "page.js").read_text()
     for page in pages(site):
         reader = Reader(page)
         assert "".join(reader.scripts) == script, page
@@ -251,7 +252,7 @@ def test_every_link_leads_to_a_file(site: Path, completed: RunRecord) -> None:
 def test_mail_addresses_and_telephone_numbers_are_masked_in_every_page(out: Path, failed: RunRecord) -> None:
     printed = new_output("stream", name="stdout", text="eve@example.com +1-202-555-0101 10   20   30   40")
     notebook = save_notebook(out / "x.ipynb", [cell_of(printed)])
-    report.render_page(notebook, folder(out) / "x.html", failed)
+    render.render_page(notebook, folder(out) / "x.html", failed)
     for page in pages(out):
         assert not re.search(r"(mary|bob|eve)@|555-0101", page.read_text(encoding="utf-8")), page
     assert "10   20   30   40" in (folder(out) / "x.html").read_text(encoding="utf-8")
@@ -277,7 +278,7 @@ def resumed(out: Path, error: str, *statuses: Status, command: str = "") -> list
     record = make_record(steps, status="failed")
     record.error = RunError(error, "It broke.")
     record.provenance["command"] = command or "techco run --storage s"
-    report.render(record, out)
+    render.render(record, out)
     return re.findall(r'<pre class="command"[^>]*>(.*?)</pre>', (folder(out) / "index.html").read_text())
 
 
@@ -315,7 +316,7 @@ def test_the_page_says_what_was_not_made_or_read_again(
         step(out, "ingest", [Figures("ingest_made_by", {**origin})]),
         step(out, "join", [Figures("joined", {"logs": 1, "made_by_run": "run-1", "reused": joined})]),
     ]
-    report.render(make_record(steps), out)
+    render.render(make_record(steps), out)
     text = (folder(out) / "index.html").read_text(encoding="utf-8")
     assert ("Reused" in text) == bool(said)
     assert said in text
@@ -323,7 +324,7 @@ def test_the_page_says_what_was_not_made_or_read_again(
 
 def test_a_long_word_may_be_broken_so_that_a_table_stays_within_the_page(out: Path) -> None:
     actions = pd.DataFrame({"action": ["view", "x" * 300], "count": [2, 1]})
-    report.render(make_record([step(out, "analysis", [findings.action_frequency(actions)])]), out)
+    render.render(make_record([step(out, "analysis", [findings.action_frequency(actions)])]), out)
     cells = [attrs.get("class") for tag, attrs in Reader(folder(out) / "index.html").tags if tag == "td"]
     assert cells[:4] == [None, None, "long", None]
 
@@ -367,7 +368,7 @@ def test_the_page_of_a_failed_notebook_folds_the_trace_and_marks_what_did_not_ru
 def test_a_trace_keeps_the_colours_that_have_a_name(out: Path, failed: RunRecord) -> None:
     trace = "\x1b[1;38;5;28mBold\x1b[39m \x1b[38;2;1;2;3mplain\x1b[0m \x1b[31mred\x1b[0m 138;5;28m"
     error = new_output("error", ename="E", evalue="", traceback=[trace])
-    report.render_page(save_notebook(out / "x.ipynb", [cell_of(error)]), folder(out) / "x.html", failed)
+    render.render_page(save_notebook(out / "x.ipynb", [cell_of(error)]), folder(out) / "x.html", failed)
     html = (folder(out) / "x.html").read_text()
     assert '<span class="ansi-bold">Bold' in html
     assert '<span class="ansi-red-fg">red</span> 138;5;28m' in html
@@ -376,7 +377,7 @@ def test_a_trace_keeps_the_colours_that_have_a_name(out: Path, failed: RunRecord
 
 def test_steps_that_were_not_run_are_not_linked(out: Path) -> None:
     record = make_record([step(out, "ingest", ingest()), StepRecord("join"), StepRecord("analysis")])
-    report.render(record, out)
+    render.render(record, out)
     reader = Reader(folder(out) / "index.html")
     assert "ingest.html" in reader.values("href")
     assert not {"join.html", "analysis.html"} & set(reader.values("href"))
@@ -385,7 +386,7 @@ def test_steps_that_were_not_run_are_not_linked(out: Path) -> None:
 
 def test_a_run_without_any_notebook_has_a_page(out: Path) -> None:
     record = make_record([StepRecord("ingest", "failed")], status="failed")
-    report.render(record, out)
+    render.render(record, out)
     assert "No step finished." in Reader(folder(out) / "index.html").text
     assert record.metrics["records"] is None
     assert record.metrics["quarantine"] is None
@@ -395,23 +396,23 @@ def test_a_damaged_notebook_costs_only_its_own_page(out: Path) -> None:
     good, damaged = step(out, "ingest", ingest()), step(out, "join", joined())
     Path(str(damaged.notebook)).write_text('{"cells": [')
     record = make_record([good, damaged])
-    report.render(record, out)
+    render.render(record, out)
     assert [bool(s.report) for s in record.steps] == [True, False]
     with pytest.raises(TechcoError, match=r"join\.ipynb is not a readable notebook .* Run the step again"):
-        report.read_shown(Path(str(damaged.notebook)))
+        render.read_shown(Path(str(damaged.notebook)))
 
 
 def test_rendering_again_removes_what_is_no_longer_there(out: Path) -> None:
     completed = render_all(out)
     completed.steps[2] = StepRecord("analysis")
-    report.render(completed, out)
+    render.render(completed, out)
     assert not (folder(out) / "analysis.html").exists()
     assert list((folder(out) / "data").iterdir()) == []
 
 
 def test_read_shown_returns_what_the_cells_showed_in_order(out: Path) -> None:
     shown = [*joined(), *analysis()]
-    read = report.read_shown(Path(str(step(out, "analysis", shown).notebook)))
+    read = render.read_shown(Path(str(step(out, "analysis", shown).notebook)))
     assert [(type(item), item.payload()) for item in read] == [
         (type(item), json.loads(json.dumps(item.payload()))) for item in shown
     ]
@@ -437,7 +438,7 @@ def test_notebook_pages_have_contents_folded_code_and_escaped_outputs(out: Path)
         new_markdown_cell("## Second part"),
     ]  # fmt: skip
     page = folder(out) / "join.html"
-    report.render_page(save_notebook(out / "join.ipynb", cells), page, completed)
+    render.render_page(save_notebook(out / "join.ipynb", cells), page, completed)
     reader = Reader(page)
     assert [link for link in reader.values("href") if link.startswith("#section")] == ["#section-1", "#section-2"]
     assert {"section-1", "section-2"} <= set(reader.values("id"))
@@ -455,7 +456,7 @@ def test_images_are_embedded_and_scripts_are_not(out: Path) -> None:
     svg = f'<svg xmlns="http://www.w3.org/2000/svg">{SCRIPT}</svg>'
     bundle = {"image/svg+xml": svg, "application/javascript": "alert(1)", "text/plain": "A plot"}
     notebook = save_notebook(out / "x.ipynb", [cell_of(new_output("display_data", data=bundle))])
-    report.render_page(notebook, folder(out) / "x.html", completed)
+    render.render_page(notebook, folder(out) / "x.html", completed)
     reader = Reader(folder(out) / "x.html")
     image = next(attrs for tag, attrs in reader.tags if tag == "img")
     assert (image["src"] or "").startswith("data:image/svg+xml;base64,")
@@ -467,11 +468,11 @@ def test_a_payload_of_another_version_is_named(out: Path) -> None:
     bundle = {"application/vnd.techco+json": {"kind": "map", "name": "x"}}
     notebook = save_notebook(out / "x.ipynb", [cell_of(new_output("display_data", data=bundle))])
     with pytest.raises(TechcoError, match="Known kinds: table, finding, figures"):
-        report.read_shown(notebook)
+        render.read_shown(notebook)
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_report(out: Path) -> None:
     record = make_record([StepRecord("ingest", "failed")], status="failed")
     record.error = RunError("ingest", "bad text \ud83d here")
-    report.render(record, out)
+    render.render(record, out)
     assert "bad text ? here" in Reader(folder(out) / "index.html").text

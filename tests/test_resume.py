@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
-from techco.history import recorded_runs
-from techco.record import RunRecord
+from techco.records.find import recorded_runs
+from techco.records.record import RunRecord
 
 USAGE = 2
 

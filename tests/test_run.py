@@ -14,11 +14,11 @@ import pytest
 from tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
 from techco.errors import ParameterError, StorageError, TechcoError
-from techco.history import find_run, recorded_runs
 from techco.period import Period
-from techco.record import RunRecord, StepRecord
-from techco.reporting import render_again
-from techco.run import RunRequest, run
+from techco.records.find import find_run, recorded_runs
+from techco.records.record import RunRecord, StepRecord
+from techco.runs.reporting import render_again
+from techco.runs.run import RunRequest, run
 
 AUGUST = Period(date(2023, 8, 1), date(2023, 8, 31))
 SECRET = "c2VjcmV0LXNpZ25hdHVyZQ"

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from techco.scrub import HIDDEN, scrub
+from techco.redact import HIDDEN, scrub
 
 KEY = base64.b64encode(bytes(range(64))).decode()
 SIGNATURE = "Zm9vYmFyYmF6cXV4%2BZm9v%2FYmFy%3D"

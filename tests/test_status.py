@@ -14,10 +14,10 @@ from conftest import missing
 from started import Started
 from tiny_notebooks import outputs, statuses, write_notebook, write_templates
 
-from techco.history import recorded_runs
 from techco.period import Period
-from techco.record import RunRecord
-from techco.run import RunRequest, run
+from techco.records.find import recorded_runs
+from techco.records.record import RunRecord
+from techco.runs.run import RunRequest, run
 
 AUGUST = Period(date(2023, 8, 1), date(2023, 8, 31))
 DIED = "The kernel died in cell 3 of 4"
@@ -165,7 +165,7 @@ def test_a_user_whose_home_cannot_be_written_leaves_no_temporary_files(tmp_path:
     """Libraries then put their caches aside, also in the process that kernels are forked from."""
     (tmp_path / "shop").mkdir()
     templates = write_templates(
-        tmp_path / "templates", join="import matplotlib, techco.plots\nprint(matplotlib.get_configdir())"
+        tmp_path / "templates", join="import matplotlib, techco.display.plots\nprint(matplotlib.get_configdir())"
     )
     words = ["run", "--storage", "shop", "--period", "2023-08", "--out", "out", "--steps", "join", "--no-progress"]
     ended = Started(tmp_path, *words, TECHCO_TEMPLATES=str(templates), HOME="/dev/null").wait()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from techco.errors import ParameterError, StorageError
-from techco.folder import Folder
-from techco.places import open_storage
+from techco.storage.folder import Folder
+from techco.storage.open import open_storage
 
 
 def test_a_folder_is_a_storage_under_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

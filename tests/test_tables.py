@@ -12,14 +12,14 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
 
-from techco import checkpoints
-from techco import tables as tables_module
 from techco.contract import PRODUCTS, QUARANTINE, WEB_LOGS
-from techco.dialects import dialect
+from techco.engines.dialects import dialect
 from techco.errors import CommitRefused, RowsOutsidePeriod, StorageError, TableError
-from techco.folder import Folder
 from techco.period import Period
-from techco.tables import Tables
+from techco.storage.folder import Folder
+from techco.tables import checkpoints
+from techco.tables import tables as tables_module
+from techco.tables.tables import Tables
 
 AUGUST = Period.parse("2023-08")
 

@@ -15,9 +15,10 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from techco.errors import TechcoError
-from techco.folder import Folder
-from techco.notebooks import declared_parameters, templates_dir
-from techco.record import STEPS
+from techco.notebooks.parameters import declared_parameters
+from techco.notebooks.templates import templates_dir
+from techco.records.record import STEPS
+from techco.storage.folder import Folder
 from tests.shops import log, write_shop
 
 PARAMETERS = {"storage": "str", "start_date": "str", "end_date": "str", "engine": "str", "run_id": "str"}

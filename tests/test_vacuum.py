@@ -15,16 +15,16 @@ from azurite import Azurite
 from pyspark.sql import DataFrame, SparkSession
 from typer.testing import CliRunner
 
-from techco import engine
-from techco.cli import app
+from techco.cli.app import app
 from techco.contract import WEB_LOGS
-from techco.folder import Folder
+from techco.engines.session import open_session
 from techco.period import Period
-from techco.places import open_storage
-from techco.scratch import PREFIX
-from techco.storage import Storage
-from techco.tables import Tables
-from techco.vacuum import Removed, vacuum
+from techco.storage.base import Storage
+from techco.storage.folder import Folder
+from techco.storage.open import open_storage
+from techco.tables.scratch import PREFIX
+from techco.tables.tables import Tables
+from techco.tables.vacuum import Removed, vacuum
 
 AUGUST = Period.parse("2023-08")
 NONE = timedelta()
@@ -184,7 +184,7 @@ def test_a_container_is_cleaned_as_a_folder_is(storage_account: Azurite, monkeyp
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", storage_account.connection_string)
     storage_account.container("vacuum")
     storage = open_storage(storage_account.url("vacuum", uuid.uuid4().hex))
-    tables = Tables(engine.session("sail", storage), storage)
+    tables = Tables(open_session("sail", storage), storage)
     for number in (1, 2, 3):
         write(tables, number)
     storage.write("tables/_scratch-killed/001.parquet", b"12345")

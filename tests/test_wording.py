@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from techco.wording import (
+from techco.display.wording import (
     average,
     change,
     first_signs,

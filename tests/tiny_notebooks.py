@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 
-from techco.record import STEPS
+from techco.records.record import STEPS
 
 DECLARED = ("storage", "start_date", "end_date", "engine", "run_id")
 

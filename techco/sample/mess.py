@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from techco.reasons import LogReason
+from techco.contract import LogReason
 from techco.sample import odd_logs
 from techco.sample.odd_logs import ABSENT, ALL_ACTIONS, OTHER_ACTIONS, Changes, Log
 from techco.sample.randomness import permutation, stream

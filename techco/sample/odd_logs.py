@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from techco.reasons import LogReason
+from techco.contract import LogReason
 from techco.sample.traffic import ACTIONS
 
 OTHER_ACTIONS = ("wishlist", "share", "<script>alert(1)</script>", "=1+1", "[bold]gift card[/bold]")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from techco.reasons import CustomerReason, ProductReason
+from techco.contract import CustomerReason, ProductReason
 from techco.sample.tally import ACCEPTED, DUPLICATE, Product
 
 CUSTOMER_COLUMNS = ("customer_id", "first_name", "last_name", "email", "phone")

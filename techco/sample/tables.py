@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 from faker import Faker
 
-from techco.reasons import ProductReason
+from techco.contract import ProductReason
 from techco.sample.odd_rows import (
     CUSTOMER_COLUMNS,
     MESSY_CUSTOMER_COLUMNS,

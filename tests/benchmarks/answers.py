@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from techco.generate import Expected
+from techco.sample.generate import Expected
 
 ANSWERS = "answers.json"
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
-from techco.generate import MARKER, Expected, SampleSpec
 from techco.period import Period
+from techco.sample.generate import MARKER, Expected, SampleSpec
 from techco.sample.tables import write_tables
 from techco.sample.tally import Shop, Tally
 from techco.sample.traffic import ACTIONS, Logs, well_formed_logs
-from techco.whole_file import write_whole
+from techco.system.files import write_whole
 from tests.benchmarks.place import link
 from tests.benchmarks.shops import Sample, kept, sample
 

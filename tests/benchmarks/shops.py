@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from techco.generate import MARKER, Expected, Form, SampleSpec, generate
 from techco.period import Period
+from techco.sample.generate import MARKER, Expected, Form, SampleSpec, generate
 
 
 @dataclass(frozen=True)

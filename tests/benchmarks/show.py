@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from techco.whole_file import write_whole
+from techco.system.files import write_whole
 from tests.benchmarks.results import Ratio, Summary, ratios, summarize
 from tests.benchmarks.rounds import Measurement
 

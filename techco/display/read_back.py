@@ -1,0 +1,99 @@
+"""Read back what the cells of an executed notebook have shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from techco.display.shown import MIME, Figures, Finding, Shown, Table
+from techco.errors import TechcoError
+from techco.redact import Pii, mask_record
+
+_Kind = TypeVar("_Kind", bound=Shown)
+_CLASSES: dict[str, type[Table] | type[Finding] | type[Figures]] = {
+    "table": Table,
+    "finding": Finding,
+    "figures": Figures,
+}
+
+
+def read_shown(notebook: Path, pii: Pii = "mask") -> list[Shown]:
+    """Everything of `techco.display.shown` that a notebook shows, in order.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook.
+    pii
+        Whether personal data in raw text is hidden.
+
+    Raises
+    ------
+    TechcoError
+        When the file is missing or no notebook.
+    """
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TechcoError(
+            f"{notebook} is not a readable notebook ({type(error).__name__}). Run the step again to make it anew."
+        ) from error
+    return [masked(from_payload(data[MIME]), pii) for data in outputs if MIME in data]
+
+
+def from_payload(payload: dict[str, Any]) -> Shown:
+    """One object of `techco.display.shown`, made of its payload.
+
+    Raises
+    ------
+    TechcoError
+        When the payload is of no known kind or lacks a field, as one of another version may.
+    """
+    try:
+        return _CLASSES[payload["kind"]].from_payload(payload)
+    except (KeyError, TypeError) as error:
+        raise TechcoError(
+            f"A notebook shows something this version cannot read ({error!r}). Known kinds: {', '.join(_CLASSES)}. "
+            "Run the step again with this version."
+        ) from error
+
+
+def masked(shown: Shown, pii: Pii = "mask") -> Shown:
+    """The same with personal data hidden in a table's column `raw`, unless it shall be shown."""
+    names = [column.name for column in shown.columns] if isinstance(shown, Table) else []
+    if not isinstance(shown, Table) or "raw" not in names or pii == "show":
+        return shown
+    place = names.index("raw")
+    rows = [list(row) for row in shown.rows]
+    for row in rows:
+        source = row[names.index("source")] if "source" in names else "customers"
+        row[place] = mask_record(str(source), str(row[place])) if row[place] is not None else None
+    return replace(shown, rows=rows)
+
+
+class Collection:
+    """What the notebooks of a run have shown, by name; of two with one name the later counts."""
+
+    def __init__(self, shown: Iterable[Shown]) -> None:
+        self._shown = list(shown)
+
+    def table(self, name: str) -> Table | None:
+        """A table by name."""
+        return self._named(Table).get(name)
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """The values of named figures, empty if there are none."""
+        found = self._named(Figures).get(name)
+        return found.values if found else {}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings in the order they were shown."""
+        return list(self._named(Finding).values())
+
+    def _named(self, kind: type[_Kind]) -> dict[str, _Kind]:
+        return {shown.name: shown for shown in self._shown if isinstance(shown, kind)}  # type: ignore[attr-defined]

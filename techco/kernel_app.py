@@ -1,5 +1,0 @@
-"""What each kernel that runs this Python imports before all else; importing this imports it."""
-
-from techco.quick_import import import_ipykernel
-
-import_ipykernel()

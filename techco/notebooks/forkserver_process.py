@@ -1,0 +1,137 @@
+"""The process that the kernels of a run are forked from, so that what they import is imported once.
+
+It holds no data and starts nothing: it imports, and becomes a kernel's process when it is asked for one. Only modules
+that may be forked are imported here: not Delta Lake, which has a thread of its own from its import on. Sail has some as
+soon as it is started, which only kernels do.
+
+As it outlives the run's own process, however that ends, it is also what kills all that the run has started, and removes
+its temporary files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from techco.system import children
+
+_BACKEND = "module://matplotlib_inline.backend_inline"
+
+
+def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoReturn:
+    """Serve until the other end of a connection is closed, or SIGTERM; then nothing is left of what was started here.
+
+    Parameters
+    ----------
+    handle
+        File descriptor of a connection. Each request is a JSON object: `modules`, which the kernel needs and are
+        imported before it is forked; `arguments` of ipykernel, or if `is_program` the words of a program that it
+        becomes; `environment`; `log`, the file for what the process writes; `directory`, which it runs in; `path`,
+        where it may import from if a module is nowhere else. The answer is the process id, in JSON. After an empty
+        request nothing is left of all kernels so far, and the answer is 0.
+    modules
+        What to import while nothing is asked, in this order.
+    folders
+        The temporary files of the kernels; the first is where modules are imported, as some heed files that lie in the
+        current directory.
+    """
+    kernels: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: children.end(folders, kernels))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's exit code
+    children.adopt()
+    os.chdir(folders[0])
+    tempfile.tempdir = folders[0]  # what a module puts aside as it is imported goes with the kernels, too
+    # Both are read as modules are imported: by ipykernel, whose kernels end with the process that they name, and by
+    # matplotlib, which would not show a plot below its cell.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    os.environ.setdefault("MPLBACKEND", _BACKEND)
+    try:
+        _serve(Connection(handle), deque(modules), kernels)
+    except (EOFError, OSError):
+        pass
+    except Exception:
+        traceback.print_exc()
+    children.end(folders, kernels)
+
+
+def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> NoReturn:
+    while True:
+        if waiting and not connection.poll():
+            _import(waiting.popleft())
+            continue
+        request = json.loads(connection.recv_bytes())
+        if not request:
+            children.kill_all(kernels)
+            kernels.clear()
+            connection.send_bytes(b"0")
+            continue
+        for module in request["modules"]:
+            _import(module)
+        connection.send_bytes(json.dumps(_fork(request, connection, kernels)).encode())
+
+
+def _import(module: str) -> None:
+    """Import a module; one that fails is left to the notebook that needs it, which can say so."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
+
+
+def _fork(request: dict[str, Any], connection: Connection, kernels: list[int]) -> int:
+    # The end of all kernels, which SIGTERM is, must not come before a new one is known, and is not for that one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    pid = os.fork()
+    if pid == 0:
+        try:
+            connection.close()
+            _become_kernel(request)
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    kernels.append(pid)
+    # Its own group, before anybody can signal it: with it go the processes that it starts.
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has died, or become a program, already
+        os.setpgid(pid, pid)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    return pid
+
+
+def _become_kernel(request: dict[str, Any]) -> NoReturn:
+    """Leave behind what a process of its own would not have, and run ipykernel, or become a program."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    _redirect(request["log"])
+    os.chdir(request["directory"])
+    sys.path.append(request["path"])
+    os.environ.clear()
+    os.environ.update({**request["environment"], "JPY_PARENT_PID": str(os.getppid())})
+    os.environ.setdefault("MPLBACKEND", _BACKEND)
+    if request["is_program"]:
+        os.setpgid(0, 0)  # afterwards nobody else can
+        os.execvp(request["arguments"][0], request["arguments"])
+    tempfile.tempdir = None  # a module may have asked for it, in the environment of before
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # or all kernels would draw the same numbers
+    sys.argv = ["ipykernel_launcher", *request["arguments"]]
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+    sys.exit(0)
+
+
+def _redirect(log: str) -> None:
+    """Take stdin from nowhere, and send stdout and stderr to a file."""
+    nothing, file = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((nothing, 0), (file, 1), (file, 2)):
+        os.dup2(source, target)

@@ -1,0 +1,26 @@
+"""How long a notebook may take, and who hears of its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+OnCell = Callable[[int, int], None]
+"""Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready by then."""
+
+
+OnOutput = Callable[[str, str], None]
+"""Called when a cell prints, with the name of the stream and a piece of text."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds a kernel may take to start, and each cell to run; None is any time."""
+
+    start_s: int = 60
+    cell_s: int | None = None
+
+    def options(self) -> list[str]:
+        """The words of a command line that set them; none for those that are always there."""
+        start = ["--start-timeout", str(self.start_s)] if self.start_s != Limits.start_s else []
+        return start if self.cell_s is None else [*start, "--execution-timeout", str(self.cell_s)]

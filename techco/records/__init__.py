@@ -1,0 +1,1 @@
+"""What is remembered of a run, and where it is found again."""

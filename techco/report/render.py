@@ -1,0 +1,172 @@
+"""Render a run for people: from its executed notebooks to HTML pages and CSV files.
+
+Nothing is computed here that a notebook has not shown: a report can be made again at any time from `runs/<run-id>/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from techco.display.read_back import Collection, read_shown
+from techco.display.shown import Finding, Shown, Table
+from techco.display.wording import duration
+from techco.errors import TechcoError
+from techco.records.find import REPORTS, read_records
+from techco.records.record import STEPS, RunRecord, StepRecord
+from techco.redact import Pii
+from techco.report.catalogue import catalogue_page
+from techco.report.csv_file import to_csv
+from techco.report.first_page import in_order, page_links, run_facts, run_page, step_title
+from techco.report.pages import page, write_page
+from techco.system.files import write_whole
+
+__all__ = ["read_shown", "render", "render_catalogue", "render_page"]
+
+
+def render(record: RunRecord, out: Path) -> None:
+    """Make the report of a run, whether it completed or failed, and the list of all runs.
+
+    Writes `out/reports/<run-id>/` with `index.html`, a page for each step that has a notebook, and `data/*.csv`; then
+    `out/reports/index.html`.
+
+    Parameters
+    ----------
+    record
+        The run, with its final status: `steps[i].notebook` names the executed notebooks. Its `report`, `metrics` and
+        `steps[i].report` are filled in; the caller saves it afterwards.
+    out
+        The folder of `runs` and `reports`.
+    """
+    folder = (out / REPORTS / record.run_id).absolute()
+    own_first = sorted(record.steps, key=lambda step: step.name in STEPS)  # what the steps show by a name counts
+    shown = Collection(item for step in own_first for item in _read_step(step, folder, record.pii))
+    for step in record.steps:
+        _write_step(step, folder, record)
+    tables = _write_tables(in_order(shown.findings), folder / "data")
+    record.metrics = _metrics(shown, tables)
+    index = folder / "index.html"
+    record.report = str(index)
+    write_page(index, run_page(record, shown))
+    render_catalogue(out, record)
+
+
+def render_page(notebook: Path, page: Path, record: RunRecord) -> None:
+    """Make the page of one executed notebook, finished or not.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook; its name without suffix is the name of the step.
+    page
+        The HTML file to write.
+    record
+        The run it belongs to, for the heading and the links to the other pages.
+
+    Raises
+    ------
+    TechcoError
+        When the file is no notebook.
+    """
+    read_shown(notebook, record.pii)
+    write_page(page, _notebook_page(notebook, notebook.stem, record))
+
+
+def render_catalogue(out: Path, unsaved: RunRecord | None = None) -> None:
+    """Make `out/reports/index.html`, the list of all runs in `out/runs`, newest first.
+
+    Parameters
+    ----------
+    out
+        The folder of `runs` and `reports`. A run whose folder was deleted is not listed; one whose report was deleted
+        is listed without a link; one whose `run.json` cannot be read is listed as unreadable.
+    unsaved
+        A record not saved yet, which takes the place of the saved one of the same run.
+    """
+    records = read_records(out)
+    if unsaved is not None:
+        records[unsaved.run_id] = unsaved
+    reports = {path.parent.name for path in (out / REPORTS).glob("*/index.html")}
+    write_page(out / REPORTS / "index.html", catalogue_page(records, reports))
+
+
+def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:
+    from techco.report.notebook_page import notebook_body  # nbconvert takes a while to import
+
+    # The numbers of a name are those of the steps, if they show it too.
+    body, contents = notebook_body(notebook, record.pii, csv=name in STEPS)
+    step = next((step for step in record.steps if step.name == name), StepRecord(name))
+    return page(
+        "notebook.html.j2",
+        page_links(record, name),
+        contents,
+        run=run_facts(record),
+        step=name,
+        title=step_title(name),
+        status=step.status,
+        seconds=duration(step.seconds) if step.seconds is not None else "",
+        body=body,
+    )
+
+
+def _read_step(step: StepRecord, folder: Path, pii: Pii) -> list[Shown]:
+    """What a step has shown; says in `step.report` where its page will be, None if it has no readable notebook."""
+    step.report = None
+    if not step.notebook:
+        return []
+    try:
+        shown = read_shown(Path(step.notebook), pii)
+    except TechcoError:  # deleted by hand, or cut short by a crash: the rest of the run is worth a report all the same
+        return []
+    step.report = str(folder / f"{step.name}.html")
+    return shown
+
+
+def _write_step(step: StepRecord, folder: Path, record: RunRecord) -> None:
+    """Write the page of a step, or remove the one of an earlier rendering."""
+    if step.report and step.notebook:
+        write_page(Path(step.report), _notebook_page(Path(step.notebook), step.name, record))
+    else:
+        (folder / f"{step.name}.html").unlink(missing_ok=True)
+
+
+def _write_tables(findings: Iterable[Finding], folder: Path) -> dict[str, str]:
+    """Write one CSV per finding; name to absolute path. Those of an earlier rendering go."""
+    tables: dict[str, Table] = {}
+    for finding in findings:
+        tables.setdefault(finding.table.name, finding.table)
+    for old in folder.glob("*.csv"):
+        if old.stem not in tables:
+            old.unlink()
+    for name, table in tables.items():
+        write_whole(folder / f"{name}.csv", to_csv(table))
+    return {name: str(folder / f"{name}.csv") for name in tables}
+
+
+def _metrics(shown: Collection, tables: dict[str, str]) -> dict[str, Any]:
+    """The numbers of `run.json`; null for what no step of this run has computed."""
+    figures = shown.figures("joined") | shown.figures("key_figures")
+    reasons, sources = shown.table("quarantine_reasons"), shown.table("records_by_source")
+    return {
+        "records": _records(shown.figures("records")),
+        "quarantine": _quarantine(reasons) if reasons else None,
+        "total_sales": figures.get("total_sales"),
+        "unique_customers": figures.get("unique_customers"),
+        "tables": tables,
+        "sources": {row.pop("source"): row for row in _dicts(sources)} if sources else None,
+    }
+
+
+def _records(figures: dict[str, Any]) -> dict[str, Any] | None:
+    names = ("read", "accepted", "duplicates", "quarantined", "outside_period")
+    return {name: figures.get(name) for name in names} if figures else None
+
+
+def _quarantine(reasons: Table) -> dict[str, Any]:
+    return {row["reason"]: row["count"] for row in _dicts(reasons) if row["source"] == "web_logs"}
+
+
+def _dicts(table: Table) -> list[dict[str, Any]]:
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in table.rows]

@@ -1,0 +1,1 @@
+"""Runs of the three steps: asked for, executed, published, removed."""

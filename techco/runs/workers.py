@@ -1,0 +1,176 @@
+"""The processes of a backfill, as seen by the one that starts them; see `techco.runs.worker` for what they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from techco.redact import scrub
+from techco.system import signals
+from techco.system.children import python
+
+MEMORY_OF_A_JOB = 2**30
+"""What a run and its engine need on a shop of a million logs, in bytes."""
+_CGROUP = Path("/sys/fs/cgroup")
+_LAST_WORDS = 2000
+# A run that is interrupted still makes its report.
+_ENDS_WITHIN_S = 12.0
+
+
+class Worker:
+    """A process that does one job after the other.
+
+    Parameters
+    ----------
+    variables
+        Environment variables beside those of this process.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.connection, other = Pipe()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        with other:
+            self._process = subprocess.Popen(
+                python(f"from techco.runs.worker import main; main({other.fileno()})"),
+                pass_fds=[other.fileno()],
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,  # a signal of the terminal comes to the process that has started it
+            )
+
+    def ask_to_end(self) -> None:
+        """Have it end as a command does on SIGTERM: its run is marked as interrupted, and has a report."""
+        self._process.terminate()
+
+    def last_words(self) -> str:
+        """How it has ended, and what it wrote last, without credentials."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDS_WITHIN_S)
+        self._process.kill()
+        code = self._process.wait()
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        self._log.seek(0)
+        words = scrub(self._log.read()[-_LAST_WORDS:].decode(errors="replace")).strip()
+        return f"Its process died ({how}). {words}".strip()
+
+    def close(self) -> None:
+        """End it at once, with all that its run has started."""
+        self.connection.close()
+        with suppress(subprocess.TimeoutExpired):  # when it has nothing to do, that is enough
+            self._process.wait(1)
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+class Workers:
+    """Some workers, each at one job at a time."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._free: list[Worker] = []
+        self._busy: dict[Worker, Any] = {}
+
+    @property
+    def busy(self) -> int:
+        """How many have a job."""
+        return len(self._busy)
+
+    def start(self, number: int) -> None:
+        """Have at least so many, so that they load what they need before there is something to do."""
+        while len(self._free) + len(self._busy) < number:
+            with signals.held_back():
+                self._free.append(Worker(self._variables))
+
+    def give(self, job: object) -> None:
+        """Give a job to one that has none, or to a new one."""
+        with signals.held_back():
+            worker = self._free.pop() if self._free else Worker(self._variables)
+            self._busy[worker] = job
+        with suppress(OSError):  # it has died, which is noticed when it is listened to
+            worker.connection.send(job)
+
+    def listen(self) -> Iterator[tuple[Any, Any]]:
+        """Wait until at least one says something; yields jobs and what is said of them.
+
+        One whose process has died says its last words, as text.
+        """
+        by_connection = {worker.connection: worker for worker in self._busy}
+        for connection in wait(list(by_connection)):
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                said = worker.connection.recv()
+            except (EOFError, OSError):
+                said = worker.last_words()
+            yield self._busy[worker], said
+            if isinstance(said, str):
+                del self._busy[worker]
+                worker.close()
+
+    def finish(self, job: object) -> None:
+        """Note that a job has ended, and its worker is free."""
+        with signals.held_back():
+            worker = next(worker for worker, one in self._busy.items() if one is job)
+            del self._busy[worker]
+            self._free.append(worker)
+
+    def dismiss(self, job: object) -> None:
+        """Note that a job has ended, and end its worker, as its engine keeps the memory that the job took."""
+        self.finish(job)
+        self._free.pop().close()
+
+    def interrupt(self) -> Iterator[tuple[Any, Any]]:
+        """Ask all to end, and yield what they say until they have."""
+        for worker in (*self._busy, *self._free):
+            worker.ask_to_end()
+        deadline = time.monotonic() + _ENDS_WITHIN_S
+        while self._busy and time.monotonic() < deadline:
+            yield from self.listen()
+
+    def close(self) -> None:
+        """Leave no process."""
+        for worker in (*self._busy, *self._free):
+            worker.close()
+
+
+@contextmanager
+def workers(variables: Mapping[str, str]) -> Iterator[Workers]:
+    """Workers that end with the block, whatever the reason."""
+    found = Workers(variables)
+    with signals.at_once(found.close):
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+def most_jobs(wanted: int | None) -> int:
+    """How many jobs may run at once: no more than wanted, and than this machine has cores and memory for; at least 1.
+
+    A container's own limits count.
+    """
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = min([psutil.virtual_memory().available, *_container_memory()])
+    allowed = max(1, min(cores, int(memory // MEMORY_OF_A_JOB)))
+    return allowed if wanted is None else min(wanted, allowed)
+
+
+def _container_memory() -> Sequence[int]:
+    """What a container's limit leaves, in bytes; nothing where there is no such limit."""
+    with suppress(OSError, ValueError):  # `max` stands for no limit
+        limit, used = (int((_CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        return [limit - used]
+    return []

@@ -1,0 +1,369 @@
+"""Writes and reads the tables; the only module that writes them.
+
+The engine writes plain Parquet files into a new folder inside the table, where no reader looks, in chunks of days where
+memory would not stay bounded otherwise. Then one commit to the Delta log adds them and removes the files they replace.
+A reader sees the period before that commit or after it; a run that dies leaves files that no commit names.
+
+Sail's own Delta writer is not used: it appends rows outside the predicate of `replaceWhere`, casts and drops columns
+silently, and buffers a whole partitioned write in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable, Container, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from techco.contract import PARTITION, TABLES, TableContract
+from techco.engines.dialects import NO_DAY, dialect
+from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
+from techco.period import Period
+from techco.storage.base import TABLES_FOLDER, RawFile, Storage
+from techco.tables import checkpoints
+from techco.tables.days import between, chunks, count_per_day
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable, Schema
+    from deltalake.transaction import AddAction, RemoveAction
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+COMMIT_ATTEMPTS = 20
+_CONFIGURATION = {"delta.checkpointInterval": str(checkpoints.EVERY)}  # for other programs that write
+_READERS = 16  # of the written files' row counts, each of which waits for a storage account
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file inside a table: `path` relative to the table, `size` in bytes, its `day` (None for no day).
+
+    `rows` is None where another program has written it, and the log does not say.
+    """
+
+    path: str
+    size: int
+    rows: int | None
+    day: date | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one storage, through one session."""
+
+    spark: SparkSession
+    storage: Storage
+
+    def exists(self, name: str) -> bool:
+        """Whether a table has been made."""
+        from deltalake import DeltaTable
+
+        with self.storage.engine_environment():
+            return DeltaTable.is_deltatable(self._location(name))
+
+    def read(self, name: str, period: Period | None = None) -> DataFrame:
+        """Read a table as its last commit has left it; later commits change nothing in what is returned.
+
+        Parameters
+        ----------
+        period
+            Of a table by day, the days to read, both ends included; None for all rows, also those without a day.
+
+        Raises
+        ------
+        TableError
+            When it is not there yet; says which step makes it.
+        """
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            current = self._open(name)
+        except TableNotFoundError:
+            step = "join" if name in ("full_data", "product_sales") else "ingest"
+            raise TableError(
+                f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
+            ) from None
+        files = [file.path for file in _active(current) if period is None or file.day in period]
+        frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), files)
+        return frame if period is None else frame.where(between(period.first, period.last))
+
+    def data_files(self, name: str) -> list[DataFile]:
+        """The data files that a table consists of now; none if the table is not there."""
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return list(_active(self._open(name)))
+        except TableNotFoundError:
+            return []
+
+    def replace_all(self, name: str, frame: DataFrame, run_id: str) -> list[DataFile]:
+        """Replace the whole content of a table that is not kept by day; returns what it consists of then.
+
+        Raises
+        ------
+        TableError
+            When the columns are not exactly those of the contract.
+        CommitRefused
+            When other writers won every retry.
+        """
+        return self._replace(TABLES[name], frame, run_id, chunks=[None], allowed=lambda day: day is None)
+
+    def replace_period(
+        self,
+        name: str,
+        frame: DataFrame,
+        period: Container[object],
+        run_id: str,
+        rows_per_day: Mapping[date | None, int] | None = None,
+    ) -> list[DataFile]:
+        """Replace the days of a period, or some days, and nothing else, in one commit; returns the files with the rows.
+
+        Parameters
+        ----------
+        name
+            A table by day.
+        frame
+            The period's rows with exactly the columns of the contract. A day without rows is emptied. In a table that
+            allows rows without a day those are replaced as well.
+        rows_per_day
+            How many rows each day has, where it is known; they are counted otherwise. It only sizes the chunks.
+
+        Raises
+        ------
+        TableError
+            When the columns are not exactly those of the contract.
+        RowsOutsidePeriod
+            When a row lies outside the period, or has no day where it needs one; nothing is committed.
+        CommitRefused
+            When other writers won every retry.
+        """
+        table = TABLES[name]
+        _check_columns(frame.schema, table)
+        if rows_per_day is None:
+            rows_per_day = count_per_day(frame)
+        parts = list(chunks(rows_per_day, dialect(self.spark).rows_per_chunk))
+        return self._replace(
+            table, frame, run_id, parts, lambda day: day in period if day is not None else table.undated
+        )
+
+    def _replace(
+        self,
+        table: TableContract,
+        frame: DataFrame,
+        run_id: str,
+        chunks: list[str | None],
+        allowed: Callable[[date | None], bool],
+    ) -> list[DataFile]:
+        _check_columns(frame.schema, table)
+        self._create(table)
+        batch = uuid.uuid4().hex
+        folder = f"{TABLES_FOLDER}/{table.name}/{batch}"
+        try:
+            for number, days in enumerate(chunks):
+                self._write(table, frame if days is None else frame.where(days), f"{batch}/{number:04d}")
+            files = self._written(folder)
+            outside = sorted({str(file.day) for file in files if not allowed(file.day)})
+            if outside:
+                raise RowsOutsidePeriod(
+                    f"Rows for {table.name} lie outside the period: event_date {', '.join(outside[:5])}. "
+                    "Nothing was written. Filter the frame to the period first."
+                )
+        except BaseException:
+            self.storage.remove(folder)
+            raise
+        try:
+            self._commit(table, files, allowed, run_id)
+        except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
+            self.storage.remove(folder)
+            raise
+        return files
+
+    def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
+        from pyspark.sql import functions as F
+
+        spoken = dialect(self.spark)
+        if table.by_day:
+            frame = frame.withColumn(PARTITION, F.coalesce(F.col(PARTITION).cast("string"), F.lit(NO_DAY)))
+        write = spoken.ready_to_write(frame, table.by_day).write.mode("error").option("compression", "zstd")
+        if table.by_day:
+            write = write.partitionBy(PARTITION)
+        write.parquet(spoken.folder(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
+
+    def _written(self, folder: str) -> list[DataFile]:
+        """The data files below a folder that the engine has just written."""
+        start = folder.rpartition("/")[0] + "/"
+        files = [file for file in self.storage.files(folder) if file.name.endswith(".parquet")]
+        with ThreadPoolExecutor(_READERS) as pool:
+            rows = list(pool.map(self._count_rows, files))
+        return [
+            DataFile(file.name.removeprefix(start), file.size, count, _day(file.name))
+            for file, count in zip(files, rows, strict=True)
+            if count
+        ]
+
+    def _count_rows(self, file: RawFile) -> int:
+        import pyarrow.parquet as pq
+
+        with self.storage.open(file) as stream:
+            return int(pq.read_metadata(stream).num_rows)
+
+    def _create(self, table: TableContract) -> None:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import CommitFailedError
+
+        if not self.exists(table.name):
+            partition_by, where = [PARTITION] if table.by_day else None, self._location(table.name)
+            # Another writer may make it at this moment.
+            with contextlib.suppress(CommitFailedError), self.storage.engine_environment():
+                DeltaTable.create(
+                    where,
+                    _delta_schema(table.schema),
+                    mode="ignore",
+                    partition_by=partition_by,
+                    configuration=_CONFIGURATION,
+                )
+        self.check_columns(table.name)
+
+    def check_columns(self, name: str) -> None:
+        """Refuse an existing table that is not as the contract says.
+
+        Raises
+        ------
+        TableError
+            When its columns or its partitions are others.
+        """
+        table, current = TABLES[name], self._open(name)
+        folder = f"{self.storage.url}/{TABLES_FOLDER}/{name}"
+        found, by = current.schema(), current.metadata().partition_columns
+        if found != _delta_schema(table.schema):
+            raise TableError(
+                f"The table {folder} has other columns than this version writes: {_names(found)}, expected "
+                f"{table.columns}. Move the table away and ingest its periods again."
+            )
+        if by != ([PARTITION] if table.by_day else []):
+            raise TableError(
+                f"The table {folder} is partitioned by {', '.join(by) or 'nothing'}, expected "
+                f"{PARTITION if table.by_day else 'nothing'}. Move the table away and ingest its periods again."
+            )
+
+    def _commit(
+        self, table: TableContract, files: list[DataFile], replaced: Callable[[date | None], bool], run_id: str
+    ) -> None:
+        """Add files and remove those of the days they replace, in one commit; again if another writer was first.
+
+        Without retries of its own Delta refuses whichever of two writers comes second. Its own retry would let both
+        add their files to a period that was empty before, and each row would be there twice.
+        """
+        from deltalake import CommitProperties, PostCommitHookProperties
+        from deltalake.exceptions import CommitFailedError
+
+        mark, first = {"run_id": run_id, "batch": uuid.uuid4().hex}, None
+        for attempt in range(COMMIT_ATTEMPTS):
+            current = self._open(table.name)
+            first = current.version() if first is None else first
+            if _has_commit(current, since=first, mark=mark):  # it was made, only the answer was lost
+                return
+            actions: list[AddAction | RemoveAction] = [*_removals(current, table, replaced)]
+            actions += [_addition(file, table) for file in files]
+            if not actions:
+                return
+            try:
+                current.create_write_transaction(
+                    actions,
+                    mode="append",
+                    schema=current.schema(),
+                    partition_by=[PARTITION] if table.by_day else None,
+                    commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=mark),
+                    post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
+                )
+                checkpoints.after_commit(self.storage, table.name, current.version() + 1)
+                return
+            except CommitFailedError:
+                time.sleep(random.uniform(0.5, 1.5) * min(0.05 * 2**attempt, 3))
+        raise CommitRefused(
+            f"Other runs kept writing {table.name} in {self.storage.url}; this one gave up after {COMMIT_ATTEMPTS} "
+            "attempts and changed nothing. Run it again when they have ended."
+        )
+
+    def _open(self, name: str) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        with self.storage.engine_environment():
+            return DeltaTable(self._location(name))
+
+    def _location(self, name: str) -> str:
+        return self.storage.engine_path(f"{TABLES_FOLDER}/{name}")
+
+
+def _check_columns(found: StructType, table: TableContract) -> None:
+    expected = [(field.name, field.dataType.simpleString()) for field in table.schema]
+    came = [(field.name, field.dataType.simpleString()) for field in found]
+    if came != expected:
+        shown = ", ".join(f"{name} {kind}" for name, kind in came)
+        raise TableError(f"Columns for the table {table.name} are {shown}. Expected exactly: {table.columns}.")
+
+
+def _delta_schema(schema: StructType) -> Schema:
+    from deltalake import Schema
+
+    return Schema.from_json(schema.json())
+
+
+def _names(schema: Schema) -> str:
+    return ", ".join(field.name for field in schema.fields)
+
+
+def _day(name: str) -> date | None:
+    """The day of the partition folder that a file lies in."""
+    _, equals, value = name.split("/")[-2].partition(f"{PARTITION}=")
+    return date.fromisoformat(unquote(value)) if equals and value != NO_DAY else None
+
+
+def _addition(file: DataFile, table: TableContract) -> AddAction:
+    from deltalake.transaction import AddAction
+
+    return AddAction(
+        path=file.path,
+        size=file.size,
+        partition_values=_partition(file.day, table),
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows}),
+    )
+
+
+def _has_commit(table: DeltaTable, since: int, mark: Mapping[str, str]) -> bool:
+    """Whether one of the commits after a version carries a mark."""
+    newer = table.version() - since
+    return any(mark.items() <= commit.items() for commit in (table.history(newer) if newer else []))
+
+
+def _removals(
+    current: DeltaTable, table: TableContract, replaced: Callable[[date | None], bool]
+) -> Iterator[RemoveAction]:
+    from deltalake.transaction import RemoveAction
+
+    for file in _active(current):
+        if replaced(file.day):
+            day = _partition(file.day, table)
+            yield RemoveAction(file.path, True, int(time.time() * 1000), file.size, day)
+
+
+def _active(table: DeltaTable) -> Iterator[DataFile]:
+    """The data files of a table."""
+    import pyarrow as pa
+
+    for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        day = file.get(f"partition.{PARTITION}")
+        yield DataFile(file["path"], file["size_bytes"], file.get("num_records"), day)
+
+
+def _partition(day: date | None, table: TableContract) -> dict[str, str | None]:
+    return {PARTITION: day.isoformat() if day else None} if table.by_day else {}
