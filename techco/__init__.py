@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 # Without `open`: `from techco import *` must leave Python's own as it is.
 __all__ = ["Access", "Explorer", "Period", "Shop", "__version__", "open_shop"]
-_MODULES = {"Access": "access", "Explorer": "explore", "Period": "period", "Shop": "shop"}
+_MODULES = {"Access": "storage.access", "Explorer": "explore", "Period": "period", "Shop": "shop"}
 _MODULES |= {"open": "explore", "open_shop": "shop"}
 
 

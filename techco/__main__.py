@@ -12,18 +12,18 @@ def main() -> NoReturn:
     """Run the command line of this process, and exit."""
     code: object = 0
     try:
-        signals.heed()
+        signals.install_handlers()
         from techco.cli import app
 
         app.main()
     except SystemExit as error:
         code = error.code
     except BaseException:  # an import that was broken off may raise anything
-        if not signals.came():
+        if not signals.was_interrupted():
             raise
-    signals.settle()
-    if signals.came():
-        signals.leave()
+    signals.exit_on_next_signal()
+    if signals.was_interrupted():
+        signals.exit_now()
     sys.exit(code)  # type: ignore[arg-type]
 
 

@@ -45,7 +45,7 @@ _PATTERNS = [
 ]
 
 
-def hide(*credentials: str) -> None:
+def register_secret(*credentials: str) -> None:
     """Have `scrub` replace these credentials in this process from now on, as they are and as they stand in a URL."""
     for credential in credentials:
         if len(credential) >= _SHORTEST:
@@ -57,7 +57,7 @@ def scrub(text: str) -> str:
 
     Known by their form: signatures of shared access (`sig=…`), storage account keys, with or without `AccountKey=`
     before them, bearer tokens and JSON web tokens, values named as a secret, token or password, and passwords in URLs.
-    The text may be JSON or HTML: it stays well-formed. Those that `hide` was told of go whatever their form.
+    The text may be JSON or HTML: it stays well-formed. Those that `register_secret` was told of go whatever their form.
     """
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)

@@ -14,19 +14,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import azurite
 import pyspark
 import pytest
-from azurite import Azurite
-from spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
-from stand_ins import Answer, Certificates, Request, StandIn, free_port, make_certificates, managed_identity, serve
 
-from techco.engines.connect import connect
+from techco.engines.connect import connect_to_server
 from techco.engines.session import configure, open_session
 from techco.sample.generate import SampleSpec, generate
 from techco.storage.azure.identity import identity
 from techco.storage.folder import Folder
 from techco.tables.tables import Tables
+from tests.support import azurite
+from tests.support.azurite import Azurite
+from tests.support.spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
+from tests.support.stand_ins import (
+    Answer,
+    Certificates,
+    Request,
+    StandIn,
+    free_port,
+    make_certificates,
+    managed_identity,
+    serve,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -61,7 +70,7 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSess
         )
     try:
         _wait_for(port, server, log)
-        session = configure(connect(f"sc://127.0.0.1:{port}"))
+        session = configure(connect_to_server(f"sc://127.0.0.1:{port}"))
         yield session
         session.stop()
     finally:
@@ -118,7 +127,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.fixture(scope="session")
 def on_cluster(cluster: Cluster) -> Iterator[SparkSession]:
     """A session with the cluster."""
-    session = configure(connect(cluster.server, TOKEN))
+    session = configure(connect_to_server(cluster.server, TOKEN))
     yield session
     session.stop()
 
@@ -193,7 +202,7 @@ def chromium(off_the_network: StandIn) -> Iterator[Browser]:
     program = shutil.which("chromium")
     if not program:
         missing("No Chromium on this machine: apt-get install chromium")
-    from browser import run_chromium
+    from tests.support.browser import run_chromium
 
     with run_chromium(program) as browser:
         yield browser

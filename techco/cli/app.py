@@ -12,7 +12,7 @@ import typer
 
 from techco import __version__
 from techco.cli import run_commands, shop_commands
-from techco.cli.console import console, survive_any_text
+from techco.cli.console import console, escape_unencodable
 from techco.cli.exit_codes import exit_codes
 from techco.cli.options import (
     EXAMPLE_RUN,
@@ -95,7 +95,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line of this process, which ends with SystemExit."""
-    survive_any_text()
+    escape_unencodable()
     app(prog_name="techco")
 
 
@@ -238,7 +238,7 @@ def _carry_out_each(request: RunRequest, each: str, jobs: int | None, json: bool
         print_note("The same command again does only what is missing or failed.")
     if made.interrupted:
         print_error(signals.MESSAGE)
-        signals.told()
+        signals.mark_reported()
         raise typer.Exit(signals.exit_code())
     if made.failed:
         raise typer.Exit(3)
@@ -254,7 +254,7 @@ def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
     try:
         with shown_on(console(stderr=True), wanted=progress) as bar:
             record = run_steps(request, bar)
-        signals.settle()
+        signals.exit_on_next_signal()
     except Interrupted as error:
         record, stopped = error.record, signals.MESSAGE
     except NotPublished as error:
@@ -268,7 +268,7 @@ def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
     if unpublished or (stopped and not record.error):
         print_error(unpublished or stopped)
     if stopped:
-        signals.told()
+        signals.mark_reported()
     if record.error or unpublished or stopped:
         raise typer.Exit(signals.exit_code() if stopped else 1)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def survive_any_text() -> None:
+def escape_unencodable() -> None:
     """Let stdout and stderr take any text: what their encoding lacks, as the letters of a path may, is escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

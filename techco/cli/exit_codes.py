@@ -27,9 +27,9 @@ def exit_codes() -> Iterator[None]:
     except (typer.Exit, BrokenPipeError):  # Typer ends quietly when the reader of a pipe has gone
         raise
     except (Exception, KeyboardInterrupt) as error:
-        if signals.came() or isinstance(error, KeyboardInterrupt):
+        if signals.was_interrupted() or isinstance(error, KeyboardInterrupt):
             print_error(signals.MESSAGE)
-            signals.told()
+            signals.mark_reported()
             raise typer.Exit(signals.exit_code()) from None
         if isinstance(error, TechcoError):
             print_error(str(error))

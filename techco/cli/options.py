@@ -136,7 +136,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 def chosen_engine(settings: Settings, engine: str | None) -> str:
     """The engine of the option, else of the settings; a token that it carries goes into the environment."""
     from techco.engines.names import TOKEN_VARIABLE, split_token
-    from techco.redact import hide
+    from techco.redact import register_secret
 
     if engine is None:
         engine, token = settings.engine, settings.spark_token
@@ -144,7 +144,7 @@ def chosen_engine(settings: Settings, engine: str | None) -> str:
         engine, token = split_token(engine)
         token = token or settings.spark_token
     if token:
-        hide(token)
+        register_secret(token)
         os.environ[TOKEN_VARIABLE] = token
     return engine
 

@@ -115,7 +115,7 @@ def watched_on(console: Console, wanted: bool) -> Iterator[Watcher]:
         yield Lines(RichConsole(quiet=True))
     elif console.is_terminal and not console.is_dumb_terminal:
         live = Live(console)
-        with signals.at_once(live.display.stop), live.display:
+        with signals.cleanup(live.display.stop), live.display:
             yield live
     else:
         yield Lines(console)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from techco.cli.console import print_text
 from techco.records.record import StepRecord
-from techco.runs.progress import Progress, Silent
+from techco.runs.progress import NoProgress, Progress
 from techco.system import signals
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class Output(Silent):
+class Output(NoProgress):
     """Shows what cells print and nothing else."""
 
     def __init__(self, console: Console) -> None:
@@ -91,7 +91,7 @@ def shown_on(console: Console, wanted: bool) -> Iterator[Progress]:
         yield Output(console)
     elif console.is_terminal and not console.is_dumb_terminal:
         live = Live(console)
-        with signals.at_once(live.display.stop), live.display:
+        with signals.cleanup(live.display.stop), live.display:
             yield live
     else:
         yield Lines(console)

@@ -71,7 +71,7 @@ def generate(
     json: Json = False,
 ) -> None:
     """Make a sample shop, and say what a correct report of it must show."""
-    from techco.sample.generate import describe
+    from techco.cli.expected_table import describe
     from techco.sample.generate import generate as generate_shop
 
     period = Period(parse_day(start, "--from"), parse_day(end, "--to"))

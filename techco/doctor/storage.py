@@ -105,12 +105,12 @@ class StorageChecks:
         if not self._place:
             self._storage = open_storage(self._text)
             return f"{self._storage.url} is there"
-        from techco.storage.azure.container import connect, open_container
+        from techco.storage.azure.container import connect_container, open_container
 
         try:
             self._storage = open_container(self._place, self._access)
         except CredentialError as refused:
-            container = connect(self._place, self._access)
+            container = connect_container(self._place, self._access)
             try:
                 container.find(self._probe)
             except StorageError:

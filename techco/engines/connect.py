@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from techco.engines.names import TOKEN_VARIABLE
 from techco.errors import EngineError
-from techco.redact import hide, scrub
+from techco.redact import register_secret, scrub
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,7 +31,7 @@ _LOG, _LOG_LEVEL = "pyspark.sql.connect.logging", "SPARK_CONNECT_LOG_LEVEL"
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
-def connect(url: str, token: str = "") -> SparkSession:
+def connect_to_server(url: str, token: str = "") -> SparkSession:
     """Open a session.
 
     Parameters
@@ -50,7 +50,7 @@ def connect(url: str, token: str = "") -> SparkSession:
 
     os.environ.setdefault("no_grpc_proxy", NO_PROXY)  # an organisation's proxy would be asked for this machine
     silence_echoes()
-    hide(token)
+    register_secret(token)
     whole = url if not token else f"{url}{'' if '/;' in url else '/'};token={quote(token, safe='')}"
     _wait_until_ready(url, whole)
     spark = _open(whole)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from techco.engines import spark_conf
 from techco.engines.cluster import check_cluster
-from techco.engines.connect import connect, is_open
+from techco.engines.connect import connect_to_server, is_open
 from techco.engines.names import TOKEN_VARIABLE, EngineName, parse_engine
 from techco.engines.sail import open_sail
 from techco.errors import CredentialError, EngineError, ParameterError
@@ -148,7 +148,7 @@ def _open(
     storage: Storage | None,
     is_checked: bool = False,
 ) -> SparkSession:
-    spark = configure(connect(url, token))
+    spark = configure(connect_to_server(url, token))
     spark.conf.set("spark.sql.redaction.options.regex", _SECRET_SETTINGS)
     if name.kind == "connect":  # a driver of our own has been started with them
         _set(spark, name, settings)

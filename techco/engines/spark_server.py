@@ -26,9 +26,9 @@ from typing import Any, NoReturn, Self
 from techco.engines.java import check_java
 from techco.engines.names import EngineName
 from techco.errors import EngineError
-from techco.redact import hide, scrub
+from techco.redact import register_secret, scrub
 from techco.system import children, signals
-from techco.system.children import python
+from techco.system.children import python_command
 
 _STARTS_WITHIN_S = 120
 _DIES_WITHIN_S = 8
@@ -68,7 +68,7 @@ class SparkServer:
     def __init__(self, engine: EngineName, settings: Mapping[str, str]) -> None:
         check_java()
         self.token = secrets.token_hex(16)
-        hide(self.token)
+        register_secret(self.token)
         master = "local[*]" if engine.kind == "spark" else engine.text
         environment = {**os.environ, _TOKEN: self.token}
         for name in _OF_A_CLIENT:
@@ -79,9 +79,9 @@ class SparkServer:
         elif engine.kind == "spark":
             environment.setdefault("PYSPARK_PYTHON", sys.executable)  # else whatever `python3` is
         self._at_once = ExitStack()
-        with signals.held_back():
+        with signals.deferred():
             self._start(environment)
-            self._at_once.enter_context(signals.at_once(self.stop))
+            self._at_once.enter_context(signals.cleanup(self.stop))
         assert self._process.stdin, "it is a pipe"
         try:
             self._process.stdin.write(json.dumps({**_DEFAULTS, **settings, "spark.master": master}).encode() + b"\n")
@@ -95,7 +95,7 @@ class SparkServer:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._folder = tempfile.TemporaryDirectory(prefix="techco-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            python(f"from techco.engines.spark_server import main; main({self._folder.name!r})"),
+            python_command(f"from techco.engines.spark_server import main; main({self._folder.name!r})"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -148,13 +148,13 @@ def main(folder: str) -> NoReturn:
     folder
         For temporary files, also those of Java. Only this user can read it, and it is removed in the end.
     """
-    signal.signal(signal.SIGTERM, lambda *_: children.end([folder], grace_s=_GRACE_S))
-    children.adopt()
+    signal.signal(signal.SIGTERM, lambda *_: children.kill_descendants_and_exit([folder], grace_s=_GRACE_S))
+    children.become_subreaper()
     try:
         _serve(Path(folder))
     except Exception:
         traceback.print_exc()
-    children.end([folder], grace_s=_GRACE_S)
+    children.kill_descendants_and_exit([folder], grace_s=_GRACE_S)
 
 
 def _serve(folder: Path) -> None:

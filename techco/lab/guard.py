@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 
 from techco.system import children
-from techco.system.children import python
+from techco.system.children import python_command
 
 _OPTIONS = (
     "--ServerApp.ip=127.0.0.1",
@@ -56,13 +56,13 @@ def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
         With temporary files, which are removed in the end.
     """
     codes: list[int] = []
-    signal.signal(signal.SIGTERM, lambda *_: children.end(folders, code=next(iter(codes), 0)))
-    children.adopt()
-    command = [*python("from jupyterlab.labapp import main; main()"), *_OPTIONS, *words]
+    signal.signal(signal.SIGTERM, lambda *_: children.kill_descendants_and_exit(folders, code=next(iter(codes), 0)))
+    children.become_subreaper()
+    command = [*python_command("from jupyterlab.labapp import main; main()"), *_OPTIONS, *words]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with, args=[server, codes], daemon=True).start()
     sys.stdin.read()
-    children.end(folders)
+    children.kill_descendants_and_exit(folders)
 
 
 def _end_with(server: subprocess.Popen[bytes], codes: list[int]) -> None:

@@ -22,12 +22,12 @@ from urllib.parse import quote, urlencode
 
 from techco.errors import TechcoError
 from techco.lab.working_copy import working_copy
-from techco.redact import hide
+from techco.redact import register_secret
 from techco.runs.request import RunRequest
 from techco.runs.run import check
 from techco.settings import variables
 from techco.system import signals
-from techco.system.children import python
+from techco.system.children import python_command
 
 _STARTS_WITHIN_S = 120
 _ENDS_WITHIN_S = 8
@@ -65,11 +65,11 @@ class Lab:
         check_installed()
         self.notebook, self.is_new = working_copy(request, check(request))
         token = secrets.token_hex(24)
-        hide(token)
+        register_secret(token)
         self._at_once = ExitStack()
-        with signals.held_back():
+        with signals.deferred():
             self._start(request, token, browser)
-            self._at_once.enter_context(signals.at_once(self.stop))
+            self._at_once.enter_context(signals.cleanup(self.stop))
         try:
             self.url = self._wait_for_url(request.out.absolute())
         except BaseException:
@@ -123,7 +123,7 @@ class Lab:
         root, folders = request.out.absolute(), [self._temporary.name, self._runtime.name]
         words = [f"--ServerApp.root_dir={root}", f"--ServerApp.open_browser={browser}", str(self.notebook)]
         self._process = subprocess.Popen(
-            python(f"from techco.lab.guard import guard; guard({words!r}, {folders!r})"),
+            python_command(f"from techco.lab.guard import guard; guard({words!r}, {folders!r})"),
             stdin=subprocess.PIPE,
             env={**_environment(request), **own},
             start_new_session=True,  # Ctrl-C is for the one that started it

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from techco.notebooks.preload import shared_modules
-from techco.system.children import python
+from techco.system.children import python_command
 
 # A Unix socket's path holds 104 bytes on macOS and 108 on Linux; ours end in /tmpNNNNNNNN/kernel-ipc-N.
 _SOCKET_DIR_LIMIT = 68
@@ -27,20 +27,20 @@ _MAIN = "from techco.notebooks.forkserver_process import main; "
 
 
 class Process:
-    """A process forked from a nursery, with what jupyter_client asks of a `subprocess.Popen`."""
+    """A process forked from a forkserver, with what jupyter_client asks of a `subprocess.Popen`."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int, nursery: subprocess.Popen[bytes]) -> None:
-        self.pid, self._nursery = pid, nursery
+    def __init__(self, pid: int, forkserver: subprocess.Popen[bytes]) -> None:
+        self.pid, self._forkserver = pid, forkserver
 
     def poll(self) -> int | None:
-        """None as long as it runs; it ends with its nursery, which alone could tell its exit code."""
+        """None as long as it runs; it ends with its forkserver, which alone could tell its exit code."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return 1
-        return self._nursery.poll()
+        return self._forkserver.poll()
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end.
@@ -67,7 +67,7 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-class Nursery:
+class ForkServer:
     """The process that kernels are forked from, and that ends them with all they have started.
 
     Parameters
@@ -79,7 +79,7 @@ class Nursery:
     ----------
     folder, sockets
         Folders for the temporary files and for the sockets of its kernels, or one for both, which only this user can
-        read. They go with the nursery, also if this process is killed.
+        read. They go with the forkserver, also if this process is killed.
     """
 
     def __init__(self, notebooks: Iterable[Path]) -> None:
@@ -94,7 +94,7 @@ class Nursery:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with other:
             self._process = subprocess.Popen(
-                python(f"{_MAIN}main({other.fileno()}, {modules!r}, {folders!r})"),
+                python_command(f"{_MAIN}main({other.fileno()}, {modules!r}, {folders!r})"),
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -131,7 +131,7 @@ class Nursery:
         Raises
         ------
         RuntimeError
-            When the nursery has died; says what it wrote last.
+            When the forkserver has died; says what it wrote last.
         """
         request: dict[str, Any] = {"modules": modules, "arguments": arguments, "environment": dict(environment)}
         request |= {"log": str(log), "directory": str(Path.cwd()), "path": str(path.absolute())}

@@ -46,9 +46,9 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
         current directory.
     """
     kernels: list[int] = []
-    signal.signal(signal.SIGTERM, lambda *_: children.end(folders, kernels))
+    signal.signal(signal.SIGTERM, lambda *_: children.kill_descendants_and_exit(folders, kernels))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's exit code
-    children.adopt()
+    children.become_subreaper()
     os.chdir(folders[0])
     tempfile.tempdir = folders[0]  # what a module puts aside as it is imported goes with the kernels, too
     # Both are read as modules are imported: by ipykernel, whose kernels end with the process that they name, and by
@@ -61,7 +61,7 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
         pass
     except Exception:
         traceback.print_exc()
-    children.end(folders, kernels)
+    children.kill_descendants_and_exit(folders, kernels)
 
 
 def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> NoReturn:
@@ -71,7 +71,7 @@ def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> N
             continue
         request = json.loads(connection.recv_bytes())
         if not request:
-            children.kill_all(kernels)
+            children.kill_descendants(kernels)
             kernels.clear()
             connection.send_bytes(b"0")
             continue

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from techco.notebooks import kernelspecs
-from techco.notebooks.forkserver import DIES_WITHIN_S, FIRST_IMPORT, LAST_WORDS_CHARS, Nursery, Process
+from techco.notebooks.forkserver import DIES_WITHIN_S, FIRST_IMPORT, LAST_WORDS_CHARS, ForkServer, Process
 from techco.notebooks.preload import VARIABLE, import_statements, shared_modules
 from techco.system import signals
 
@@ -38,7 +38,7 @@ class Kernel:
 
     Parameters
     ----------
-    nursery
+    forkserver
         What it is forked from.
     notebook
         The notebook that it will run.
@@ -57,17 +57,17 @@ class Kernel:
 
     def __init__(
         self,
-        nursery: Nursery,
+        forkserver: ForkServer,
         notebook: Path,
         variables: Mapping[str, str] | None = None,
         libraries: Sequence[str] = (),
         spec: KernelSpec | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(dir=nursery.sockets))
+        self.folder = Path(tempfile.mkdtemp(dir=forkserver.sockets))
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
-        self._temporary = Path(tempfile.mkdtemp(dir=nursery.folder))
+        self._temporary = Path(tempfile.mkdtemp(dir=forkserver.folder))
         modules = [] if spec else [FIRST_IMPORT, *shared_modules(notebook)]
-        fork = partial(nursery.fork, modules, log=self._log, path=notebook.parent, is_program=spec is not None)
+        fork = partial(forkserver.fork, modules, log=self._log, path=notebook.parent, is_program=spec is not None)
         self.manager = _manager(self.folder, fork, spec, notebook.parent)
         own = {"TMPDIR": str(self._temporary)} | ({} if spec else {VARIABLE: import_statements(notebook, libraries)})
         try:
@@ -113,7 +113,7 @@ class Kernels:
         In the order of their turns.
     variables, libraries, spec
         As for each `Kernel`.
-    nursery
+    forkserver
         What they are forked from, which lives on; None makes one that ends with them.
     """
 
@@ -123,13 +123,13 @@ class Kernels:
         variables: Mapping[str, str] | None = None,
         libraries: Sequence[str] = (),
         spec: KernelSpec | None = None,
-        nursery: Nursery | None = None,
+        forkserver: ForkServer | None = None,
     ) -> None:
         self._notebooks, self._spec = deque(notebooks), spec
         self._variables, self._libraries = variables, libraries
         self._stack = ExitStack()
-        self._given = nursery
-        self._nursery: Nursery
+        self._given = forkserver
+        self._forkserver: ForkServer
         self._ready: Kernel | None = None
 
     def next(self) -> Kernel:
@@ -144,15 +144,15 @@ class Kernels:
         """Start the next kernel in advance, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
             notebook = self._notebooks.popleft()
-            self._ready = Kernel(self._nursery, notebook, self._variables, self._libraries, self._spec)
+            self._ready = Kernel(self._forkserver, notebook, self._variables, self._libraries, self._spec)
             self._stack.callback(self._ready.stop)
 
     def __enter__(self) -> Self:
-        with signals.held_back():
+        with signals.deferred():
             # Another Python imports its own.
-            self._nursery = self._given or Nursery([] if self._spec else self._notebooks)
-            self._stack.callback(self._clear if self._given else self._nursery.stop)
-            self._stack.enter_context(signals.at_once(self._nursery.stop))
+            self._forkserver = self._given or ForkServer([] if self._spec else self._notebooks)
+            self._stack.callback(self._clear if self._given else self._forkserver.stop)
+            self._stack.enter_context(signals.cleanup(self._forkserver.stop))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -160,7 +160,7 @@ class Kernels:
 
     def _clear(self) -> None:
         with suppress(RuntimeError):  # it has died, and with it all that was below it
-            self._nursery.clear()
+            self._forkserver.clear()
 
 
 def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None, path: Path) -> Any:
@@ -185,7 +185,7 @@ def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None
         async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
             words = kernelspecs.command(cmd, path) if spec else cmd
             process: Any = fork(arguments=words, environment=options["env"])
-            # The nursery gives each process a group of its own, so that what it starts is killed with it.
+            # The forkserver gives each process a group of its own, so that what it starts is killed with it.
             self.process, self.pid, self.pgid = process, process.pid, process.pid
             return self.connection_info
 

@@ -11,7 +11,7 @@ from techco.redact import Pii, mask_output, scrub
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-class Printed:
+class PrintedLines:
     """Cuts what cells print into lines.
 
     Parameters

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from techco.errors import TechcoError
 from techco.period import Period
 from techco.storage.base import RawFile, Storage
-from techco.tables.receipts import FOLDER, code, fingerprint
+from techco.tables.receipts import FOLDER, code_fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -43,7 +43,7 @@ class FileSet:
 
 
 @dataclass(frozen=True)
-class Known:
+class DayIndex:
     """What is remembered of a storage, found with one engine."""
 
     storage: Storage
@@ -51,14 +51,14 @@ class Known:
     sets: list[FileSet]
 
     @classmethod
-    def load(cls, storage: Storage, engine: str) -> Known:
+    def load(cls, storage: Storage, engine: str) -> DayIndex:
         """What earlier runs of this version have found; nothing if that cannot be read."""
         sets: list[FileSet] = []
         with suppress(TechcoError, ValueError, KeyError, TypeError):
             if file := storage.find(_PATH):
                 with storage.open(file) as stream:
                     found = json.load(stream)
-                if found["of"] == [code(), engine]:
+                if found["of"] == [code_fingerprint(), engine]:
                     sets = [FileSet(**one) for one in found["sets"]]
         return cls(storage, engine, sets)
 
@@ -73,7 +73,7 @@ class Known:
         fresh = {tuple(file) for one in found for file in one.files}
         kept = [one for one in self.sets if {tuple(file) for file in one.files} <= present - fresh]
         if sets := [*kept, *found]:
-            text = json.dumps({"of": [code(), self.engine], "sets": [asdict(one) for one in sets]})
+            text = json.dumps({"of": [code_fingerprint(), self.engine], "sets": [asdict(one) for one in sets]})
             with suppress(TechcoError):  # that it cannot be written only costs time later
                 self.storage.write(_PATH, text.encode())
 

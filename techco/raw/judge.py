@@ -14,7 +14,7 @@ from techco.engines.dialects import dialect
 from techco.errors import RawFileError
 from techco.raw import rules
 from techco.raw.csv_rows import read_csv
-from techco.raw.day_index import Known, found_in, numbered, without
+from techco.raw.day_index import DayIndex, found_in, numbered, without
 from techco.raw.logs import LogReader
 from techco.storage.base import RawFile
 
@@ -56,8 +56,8 @@ class Judged:
     """The records of one source, put aside: `accepted` and `refused` rows, the latter with `raw` and `reason`.
 
     `duplicates` are rows that say the same as an accepted one, None if there are none; `of_each` are the counts of web
-    logs that each period would have alone; `passed_over` counts the files that were not read, as they are known to have
-    nothing of the period.
+    logs that each period would have alone; `passed_over` counts the files that were not read, as
+    the index of days says that they have nothing of the period.
     """
 
     counts: Counts
@@ -85,17 +85,17 @@ def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequ
     slots = _slots(shop, periods) if periods else None
 
     def judge(records: DataFrame) -> DataFrame:
-        judged = rules.judge_logs(records, shop.period, keep=["part", "files"])
+        judged = rules.apply_log_rules(records, shop.period, keep=["part", "files"])
         if slots is not None:
             judged = _with_slots(judged, slots)
         return judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw")))
 
-    known = Known.load(shop.storage, shop.engine)
-    passed_over = [] if shop.refresh else known.outside(files, shop.period)
+    day_index = DayIndex.load(shop.storage, shop.engine)
+    passed_over = [] if shop.refresh else day_index.outside(files, shop.period)
     to_read = without(files, passed_over)
     numbers = numbered(to_read)
     judged = LogReader(shop.storage, scratch, numbers).read(to_read, judge)
-    known.save(files, found_in(judged, to_read, numbers))
+    day_index.save(files, found_in(judged, to_read, numbers))
     unread = sum(one.records for one in passed_over)
     counts = Counts("web_logs", judged.count() + unread, outside_period=unread)
     for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
@@ -120,13 +120,13 @@ def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
         When the file cannot be read, or lacks a column.
     """
     records = read_csv(shop.storage, file, CUSTOMERS.schema.names, scratch)
-    return _judge_snapshot("customers", rules.judge_customers(records), CustomerReason.CONFLICT, scratch)
+    return _judge_snapshot("customers", rules.apply_customer_rules(records), CustomerReason.CONFLICT, scratch)
 
 
 def judge_products(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
     """Judge the products; raises as `judge_customers`."""
     records = read_csv(shop.storage, file, PRODUCTS.schema.names, scratch)
-    return _judge_snapshot("products", rules.judge_products(records), ProductReason.CONFLICT, scratch)
+    return _judge_snapshot("products", rules.apply_product_rules(records), ProductReason.CONFLICT, scratch)
 
 
 def refused_rows(sources: Sequence[Judged], run_id: str) -> DataFrame:

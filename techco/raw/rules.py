@@ -72,7 +72,7 @@ def read_timestamp(text: Column) -> Column:
     )
 
 
-def judge_logs(records: DataFrame, period: Period, keep: Sequence[str] = ()) -> DataFrame:
+def apply_log_rules(records: DataFrame, period: Period, keep: Sequence[str] = ()) -> DataFrame:
     """Type each web log, and say of each that is not good why.
 
     Parameters
@@ -134,7 +134,7 @@ def _log_reason() -> Column:
     return _first_reason(tests)
 
 
-def judge_customers(records: DataFrame) -> DataFrame:
+def apply_customer_rules(records: DataFrame) -> DataFrame:
     """Type each customer: the columns of the table customers, `raw`, and `reason`, null if good.
 
     Parameters
@@ -152,7 +152,7 @@ def judge_customers(records: DataFrame) -> DataFrame:
     )
 
 
-def judge_products(records: DataFrame) -> DataFrame:
+def apply_product_rules(records: DataFrame) -> DataFrame:
     """Type each product: the columns of the table products, `raw`, and `reason`, null if good.
 
     A price is a number of at least 0 without sign, thousands separators or currency; more than two decimals are rounded

@@ -9,7 +9,7 @@ from typing import get_args
 from techco.errors import ParameterError
 from techco.period import Period
 from techco.records.record import REPORT, RunError, RunRecord, Status
-from techco.system.locks import is_held
+from techco.system.locks import is_locked
 
 RUNS = "runs"
 RECORD = "run.json"
@@ -146,7 +146,7 @@ def steps_left(record: RunRecord) -> tuple[str, ...]:
 
 def _read(path: Path) -> RunRecord:
     record = _parse(path)
-    if _unfinished(record) and not is_held(path.parent):
+    if _unfinished(record) and not is_locked(path.parent):
         record = _parse(path)  # it may have ended since it was read
         if _unfinished(record):
             _mark_as_ended(record)

@@ -23,8 +23,8 @@ from techco.records.find import REPORTS, recorded_runs
 from techco.records.record import RunRecord, Status
 from techco.runs.request import RunRequest
 from techco.runs.run import check
-from techco.runs.worker import Ahead, Ended, Said, Started
-from techco.runs.workers import Workers, most_jobs, workers
+from techco.runs.worker import Ended, PreparePeriods, Said, Started
+from techco.runs.workers import Workers, most_jobs, start_workers
 from techco.storage.base import Storage
 
 MOST_PERIODS = 4000
@@ -184,12 +184,12 @@ def _carry_out(
     request: RunRequest, storage: Storage, known: set[str], left: Sequence[Part], number: int, watcher: Watcher
 ) -> bool:
     """Make all runs; whether nothing has broken that off."""
-    with ready_engine(request.engine, request.spark_conf, storage) as variables, workers(variables) as crew:
-        work = _Work(request, storage.url, known, left, crew, watcher)
+    with ready_engine(request.engine, request.spark_conf, storage) as variables, start_workers(variables) as workers:
+        work = _Work(request, storage.url, known, left, workers, watcher)
         try:
             work.do(number)
         except KeyboardInterrupt:
-            for job, said in crew.interrupt():
+            for job, said in workers.interrupt():
                 work.hear(job, said)
             return False
     return True
@@ -231,32 +231,32 @@ class _Work:
     url: str
     known: set[str]
     parts: Sequence[Part]
-    crew: Workers
+    workers: Workers
     watcher: Watcher
 
     def do(self, number: int) -> None:
         """Make the runs, so many at once."""
-        self.crew.start(number)
+        self.workers.start(number)
         request = self.request
         is_ours = request.templates is None and {"ingest", "join"} & set(request.steps)
         if is_ours and len(self.parts) > 1 and not request.prepare_only:
-            self._make_ahead()
+            self._prepare_periods()
             request = replace(request, refresh=False)  # that was done
         waiting = deque(self.parts)
-        while waiting or self.crew.busy:
-            while waiting and self.crew.busy < number:
+        while waiting or self.workers.busy:
+            while waiting and self.workers.busy < number:
                 part = waiting.popleft()
                 part.status, part.began = "running", time.monotonic()
-                self.crew.give(replace(request, period=part.period))
+                self.workers.give(replace(request, period=part.period))
                 self.watcher.changed(part)
-            for job, said in self.crew.listen():
+            for job, said in self.workers.listen():
                 self.hear(job, said)
 
-    def hear(self, job: RunRequest | Ahead, said: object) -> None:
+    def hear(self, job: RunRequest | PreparePeriods, said: object) -> None:
         """Note what a worker says of its job: `Started`, `Said`, `Ended`, or the last words of its process."""
         if isinstance(said, Ended):
-            (self.crew.dismiss if isinstance(job, Ahead) else self.crew.finish)(job)
-        if isinstance(job, Ahead):
+            (self.workers.dismiss if isinstance(job, PreparePeriods) else self.workers.finish)(job)
+        if isinstance(job, PreparePeriods):
             return
         part = next(part for part in self.parts if part.period == job.period)
         if isinstance(said, Said):
@@ -268,13 +268,13 @@ class _Work:
             self._end(part, said if isinstance(said, Ended) else Ended(self._found(part), str(said)))
         self.watcher.changed(part)
 
-    def _make_ahead(self) -> None:
+    def _prepare_periods(self) -> None:
         periods = [part.period for part in self.parts]
         span = Period(periods[0].first, periods[-1].last)
         self.watcher.prepares(len(periods))
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{span.first}_{span.last}"
-        self.crew.give(Ahead(replace(self.request, period=span), periods, run_id))
-        for job, said in self.crew.listen():
+        self.workers.give(PreparePeriods(replace(self.request, period=span), periods, run_id))
+        for job, said in self.workers.listen():
             self.hear(job, said)
             self.watcher.is_prepared(said.trouble if isinstance(said, Ended) else str(said))
 

@@ -23,7 +23,7 @@ class Progress(Protocol):
         """A step has ended; its status and seconds are set."""
 
 
-class Silent:
+class NoProgress:
     """Shows nothing."""
 
     def step_started(self, step: StepRecord) -> None:

@@ -23,7 +23,7 @@ from techco.redact import Pii, scrub, without_credentials
 from techco.report.catalogue import catalogue_page
 from techco.storage.access import Access
 from techco.storage.azure import upload
-from techco.storage.azure.container import Container, connect
+from techco.storage.azure.container import Container, connect_container
 from techco.storage.azure.urls import WEBSITE, Place, parse_url
 from techco.storage.base import RawFile
 from techco.storage.open import is_url
@@ -164,7 +164,7 @@ def open_target(storage: str, target: str | None, access: Access, option: str = 
             f"The endpoint {access.endpoint} is given for the account {account} of the storage, but {option} names the "
             f"account {place.account}. Publish into {account}, or leave out --endpoint and TECHCO_ENDPOINT."
         )
-    container = connect(place, access)
+    container = connect_container(place, access)
     upload.check_readable(container)
     return container
 

@@ -10,7 +10,7 @@ from techco.notebooks.slim_imports import import_jsonschema
 from techco.records.find import RECORD, check_executed, find_run
 from techco.records.record import REPORT, RunError, RunRecord
 from techco.redact import Pii, scrub
-from techco.system.locks import locked
+from techco.system.locks import file_lock
 
 _LOCK = ".lock"
 
@@ -56,7 +56,7 @@ def make_report(record: RunRecord, run_dir: Path) -> None:
     import_jsonschema()
     from techco.report.render import render
 
-    with locked(run_dir.parent / _LOCK):
+    with file_lock(run_dir.parent / _LOCK):
         try:
             render(record, run_dir.parent.parent)
         except BaseException as error:
@@ -79,7 +79,7 @@ def record_failure(record: RunRecord, step: str, error: BaseException, reason: s
     record.error = RunError(step, scrub(message), scrub(trace), interrupted)
 
 
-def load_ahead(notebook: Path, pii: Pii) -> None:
+def preload_report(notebook: Path, pii: Pii) -> None:
     """Load what a report needs, by making a page of a notebook for nobody; what is wrong shows when it is needed."""
     import_jsonschema()
     with suppress(Exception):

@@ -15,25 +15,25 @@ from techco.engines.java import check_java
 from techco.engines.names import parse_engine
 from techco.errors import ParameterError, StepFailed, TechcoError
 from techco.notebooks.execute import execute_notebook, prepare_notebook
-from techco.notebooks.forkserver import Nursery
+from techco.notebooks.forkserver import ForkServer
 from techco.notebooks.kernels import Kernels
 from techco.notebooks.kernelspecs import PYTHON3, find_kernel
 from techco.notebooks.parameters import check_parameters, declared_parameters
-from techco.notebooks.printed_lines import Printed
+from techco.notebooks.printed_lines import PrintedLines
 from techco.records.find import RECORD, RUNS, find_run
 from techco.records.provenance import provenance
 from techco.records.record import REPORT, RunRecord, StepRecord
 from techco.runs.own_templates import check_notebook
 from techco.runs.parameters import refuse_credentials, refuse_unknown
-from techco.runs.progress import Progress, Silent
-from techco.runs.reporting import load_ahead, make_report, record_failure
+from techco.runs.progress import NoProgress, Progress
+from techco.runs.reporting import make_report, preload_report, record_failure
 from techco.runs.request import RunRequest
 from techco.settings import variables
 from techco.storage.base import Storage, check_path
 from techco.storage.open import open_storage
 from techco.system import signals
 from techco.system.files import make_durable
-from techco.system.locks import held
+from techco.system.locks import hold_lock
 
 
 class Interrupted(KeyboardInterrupt):
@@ -52,11 +52,11 @@ class NotPublished(TechcoError):
         self.record = record
 
 
-def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery | None = None) -> RunRecord:
+def run(request: RunRequest, progress: Progress | None = None, forkserver: ForkServer | None = None) -> RunRecord:
     """Execute the steps in order and make the report; the first failure ends the run, and is in the report.
 
     Everything the user gave is checked before a folder is made or a kernel starts. `run.json` is saved whenever
-    a status changes. A `nursery` serves several runs, one after the other.
+    a status changes. A `forkserver` serves several runs, one after the other.
 
     Returns
     -------
@@ -81,12 +81,12 @@ def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery 
     with ready_engine(request.engine, request.spark_conf, storage) as engine, ExitStack() as stack:
         record = _resumed_record(request) if request.resumes else _new_record(request, storage)
         started -= record.seconds or 0
-        with signals.held_back():
+        with signals.deferred():
             run_dir = request.resumes or _make_run_dir(request)
-            stack.enter_context(held(run_dir))
+            stack.enter_context(hold_lock(run_dir))
             record.run_id = run_dir.name
             record.save(run_dir / RECORD)
-        _run(request, storage, engine, record, run_dir, started, progress or Silent(), nursery)
+        _run(request, storage, engine, record, run_dir, started, progress or NoProgress(), forkserver)
     if request.publish:
         _publish(request, record, run_dir)
     return record
@@ -95,9 +95,9 @@ def run(request: RunRequest, progress: Progress | None = None, nursery: Nursery 
 def _prepare(request: RunRequest, storage: Storage) -> RunRecord:
     """Write the notebooks of a run with their parameters, and execute none."""
     record = _new_record(request, storage)
-    with signals.held_back():
+    with signals.deferred():
         run_dir = _make_run_dir(request)
-        with held(run_dir):
+        with hold_lock(run_dir):
             record.run_id = run_dir.name
             try:
                 for step in record.steps:
@@ -122,18 +122,18 @@ def _run(
     run_dir: Path,
     started: float,
     progress: Progress,
-    nursery: Nursery | None,
+    forkserver: ForkServer | None,
 ) -> None:
     """Execute the steps in a folder of their own; whatever happens, there are a record and a report."""
-    with signals.at_once(lambda: _end(record, run_dir, started, KeyboardInterrupt())):
+    with signals.cleanup(lambda: _end(record, run_dir, started, KeyboardInterrupt())):
         try:
-            _execute_steps(request, storage, engine, record, run_dir, progress, nursery)
+            _execute_steps(request, storage, engine, record, run_dir, progress, forkserver)
             record.seconds = _since(started)
             if record.error:  # a completed one is saved when there is a report, and this may not be had
                 record.save(run_dir / RECORD)
             make_report(record, run_dir)
         except BaseException as error:
-            stop = KeyboardInterrupt() if signals.came() else error
+            stop = KeyboardInterrupt() if signals.was_interrupted() else error
             _end(record, run_dir, started, stop)
             with suppress(Exception):  # what ended the run is what must be told
                 make_report(record, run_dir)
@@ -246,13 +246,13 @@ def _execute_steps(
     record: RunRecord,
     run_dir: Path,
     progress: Progress,
-    nursery: Nursery | None,
+    forkserver: ForkServer | None,
 ) -> None:
     steps = [step for step in record.steps if step.status != "completed"]
     templates = [request.template(step.name) for step in steps]
     environment = {**variables(request.access, request.pii, request.refresh), **engine}
     options = (environment, storage.libraries, find_kernel(request.kernel))
-    with Kernels(templates, *options, nursery) as kernels:
+    with Kernels(templates, *options, forkserver) as kernels:
         for step in steps:
             step.status = "running"
             record.save(run_dir / RECORD)
@@ -268,7 +268,7 @@ def _execute_steps(
                     with Kernels([request.template(step.name)], *options) as others:
                         execute(others)  # a step replaces what it has made
             except TechcoError as error:
-                if signals.came():  # a library has made another error of it
+                if signals.was_interrupted():  # a library has made another error of it
                     raise KeyboardInterrupt from None
                 record_failure(record, step.name, error, storage.trouble(getattr(error, "words", "")))
                 return
@@ -292,7 +292,7 @@ def _execute_step(
     started = time.monotonic()
     step.status = "running"
     output = run_dir / f"{step.name}.ipynb"
-    printed = Printed(lambda line: progress.cell_printed(step, line), request.pii)
+    printed = PrintedLines(lambda line: progress.cell_printed(step, line), request.pii)
 
     def on_cell(cell: int, cells: int) -> None:
         printed.end()
@@ -300,7 +300,7 @@ def _execute_step(
         if cell == 1:  # not earlier: two kernels that start at once are both late
             kernels.prepare()
             if is_first:
-                threading.Thread(target=load_ahead, args=[source, request.pii], daemon=True).start()
+                threading.Thread(target=preload_report, args=[source, request.pii], daemon=True).start()
 
     try:
         on_output = printed.add if request.log_output else None

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, NoReturn
 
 from techco.errors import TechcoError
 from techco.records.record import RunRecord, StepRecord
-from techco.runs.progress import Silent
+from techco.runs.progress import NoProgress
 from techco.system import children, signals
 
 if TYPE_CHECKING:
-    from techco.notebooks.forkserver import Nursery
+    from techco.notebooks.forkserver import ForkServer
     from techco.period import Period
     from techco.runs.request import RunRequest
 
 
 @dataclass(frozen=True)
-class Ahead:
+class PreparePeriods:
     """A job: to make the tables of several periods at once, as far as their runs can reuse that.
 
     `request` is for a period that has all of them.
@@ -61,50 +61,50 @@ def main(handle: int) -> NoReturn:
     Parameters
     ----------
     handle
-        File descriptor of a connection. What comes are `RunRequest`s and `Ahead`s; what goes, pickled as they are,
-        for each some `Started` and `Said`, and one `Ended`.
+        File descriptor of a connection. Each message is a `RunRequest` or `PreparePeriods`; what is sent back, pickled,
+        are some `Started` and `Said`, and one `Ended`.
     """
     try:
-        signals.heed()
+        signals.install_handlers()
         children.end_with_parent()
         _serve(Connection(handle))
     except BaseException as error:
-        if not isinstance(error, EOFError) and not signals.came():
+        if not isinstance(error, EOFError) and not signals.was_interrupted():
             traceback.print_exc()
-    signals.settle()
-    signals.told()
-    signals.leave()
+    signals.exit_on_next_signal()
+    signals.mark_reported()
+    signals.exit_now()
 
 
 def _serve(connection: Connection) -> NoReturn:
-    nursery: Nursery | None = None
+    forkserver: ForkServer | None = None
     try:
         while True:
             job = connection.recv()
-            if isinstance(job, Ahead):
+            if isinstance(job, PreparePeriods):
                 connection.send(Ended(trouble=_ahead(job)))
                 continue
-            if nursery and not nursery.is_alive:
-                nursery.stop()  # its folders are still there
-                nursery = None
-            nursery = nursery or _nursery(job)
-            connection.send(_run(job, connection, nursery))
+            if forkserver and not forkserver.is_alive:
+                forkserver.stop()  # its folders are still there
+                forkserver = None
+            forkserver = forkserver or _forkserver(job)
+            connection.send(_run(job, connection, forkserver))
     finally:
-        if nursery:
-            nursery.stop()
+        if forkserver:
+            forkserver.stop()
 
 
-def _nursery(request: RunRequest) -> Nursery:
-    from techco.notebooks.forkserver import Nursery
+def _forkserver(request: RunRequest) -> ForkServer:
+    from techco.notebooks.forkserver import ForkServer
 
-    return Nursery([request.template(step) for step in request.all_steps])
+    return ForkServer([request.template(step) for step in request.all_steps])
 
 
-def _run(request: RunRequest, connection: Connection, nursery: Nursery) -> Ended:
+def _run(request: RunRequest, connection: Connection, forkserver: ForkServer) -> Ended:
     from techco.runs.run import Interrupted, NotPublished, run
 
     try:
-        return Ended(run(request, _Telling(connection), nursery))
+        return Ended(run(request, _Telling(connection), forkserver))
     except NotPublished as error:
         return Ended(error.record, str(error))
     except Interrupted as error:
@@ -116,7 +116,7 @@ def _run(request: RunRequest, connection: Connection, nursery: Nursery) -> Ended
         return Ended(trouble=f"{type(error).__name__}: {error}")
 
 
-def _ahead(job: Ahead) -> str:
+def _ahead(job: PreparePeriods) -> str:
     """Make the tables; returns why they were not made. It is not needed: a run then does all by itself."""
     from techco.ingest import ingest_each
     from techco.join import join_each
@@ -139,14 +139,14 @@ def _ahead(job: Ahead) -> str:
     except TechcoError as error:
         return str(error)
     except Exception as error:
-        if signals.came():
+        if signals.was_interrupted():
             raise
         traceback.print_exc()
         return f"{type(error).__name__}: {error}"
     return ""
 
 
-class _Telling(Silent):
+class _Telling(NoProgress):
     """Says over a connection which step begins, and what is printed."""
 
     def __init__(self, connection: Connection) -> None:

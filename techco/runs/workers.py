@@ -16,7 +16,7 @@ from typing import Any
 
 from techco.redact import scrub
 from techco.system import signals
-from techco.system.children import python
+from techco.system.children import python_command
 
 MEMORY_OF_A_JOB = 2**30
 """What a run and its engine need on a shop of a million logs, in bytes."""
@@ -40,7 +40,7 @@ class Worker:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         with other:
             self._process = subprocess.Popen(
-                python(f"from techco.runs.worker import main; main({other.fileno()})"),
+                python_command(f"from techco.runs.worker import main; main({other.fileno()})"),
                 pass_fds=[other.fileno()],
                 env={**os.environ, **variables},
                 stdin=subprocess.DEVNULL,
@@ -90,12 +90,12 @@ class Workers:
     def start(self, number: int) -> None:
         """Have at least so many, so that they load what they need before there is something to do."""
         while len(self._free) + len(self._busy) < number:
-            with signals.held_back():
+            with signals.deferred():
                 self._free.append(Worker(self._variables))
 
     def give(self, job: object) -> None:
         """Give a job to one that has none, or to a new one."""
-        with signals.held_back():
+        with signals.deferred():
             worker = self._free.pop() if self._free else Worker(self._variables)
             self._busy[worker] = job
         with suppress(OSError):  # it has died, which is noticed when it is listened to
@@ -120,7 +120,7 @@ class Workers:
 
     def finish(self, job: object) -> None:
         """Note that a job has ended, and its worker is free."""
-        with signals.held_back():
+        with signals.deferred():
             worker = next(worker for worker, one in self._busy.items() if one is job)
             del self._busy[worker]
             self._free.append(worker)
@@ -145,10 +145,10 @@ class Workers:
 
 
 @contextmanager
-def workers(variables: Mapping[str, str]) -> Iterator[Workers]:
+def start_workers(variables: Mapping[str, str]) -> Iterator[Workers]:
     """Workers that end with the block, whatever the reason."""
     found = Workers(variables)
-    with signals.at_once(found.close):
+    with signals.cleanup(found.close):
         try:
             yield found
         finally:

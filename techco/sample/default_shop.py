@@ -43,7 +43,7 @@ def sample_shop() -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{_NAME}-"))
         clear = partial(shutil.rmtree, making, ignore_errors=True)
-        with signals.at_once(clear):
+        with signals.cleanup(clear):
             try:
                 generate(making / "shop", SampleSpec())
                 _take_place(making / "shop", folder)

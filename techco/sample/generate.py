@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from techco.cli.expected_table import describe
 from techco.contract import CustomerReason, LogReason, ProductReason
 from techco.errors import ParameterError, StorageError
 from techco.sample.expected import Expected
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from techco.sample.tally import Shop
     from techco.sample.traffic import Chunk
 
-__all__ = ["Expected", "Form", "SampleSpec", "describe", "generate"]
+__all__ = ["Expected", "Form", "SampleSpec", "generate"]
 
 MARKER = "sample.json"
 """Says that the raw files beside it are a sample; holds its spec and its expected figures."""
@@ -65,7 +64,7 @@ def generate(directory: Path, spec: SampleSpec) -> Expected:
     clear = partial(shutil.rmtree, staging, ignore_errors=True)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with signals.at_once(clear):
+        with signals.cleanup(clear):
             clear()
             staging.mkdir()
             try:
@@ -73,7 +72,7 @@ def generate(directory: Path, spec: SampleSpec) -> Expected:
             except BaseException:
                 clear()
                 raise
-            with signals.held_back():
+            with signals.deferred():
                 _publish(staging, directory)
     except OSError as error:
         raise StorageError(

@@ -20,7 +20,7 @@ _LOOKS_EVERY_S = 0.002
 _TASKS = Path("/proc/self/task")
 
 
-def adopt() -> None:
+def become_subreaper() -> None:
     """Become the parent of all processes below this one whose own parent has ended; Linux alone can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -32,12 +32,14 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def kill_all(known: Iterable[int] = ()) -> None:
-    """Kill what is below this process, which must have adopted it; `known` as for `end`."""
+def kill_descendants(known: Iterable[int] = ()) -> None:
+    """Kill what is below this process, which must have adopted it; `known` as for `kill_descendants_and_exit`."""
     _signal_until(time.monotonic() + _DIES_WITHIN_S, list(known), signal.SIGKILL)
 
 
-def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0, code: int = 0) -> NoReturn:
+def kill_descendants_and_exit(
+    folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0, code: int = 0
+) -> NoReturn:
     """Kill what is below this process, remove folders, and end.
 
     Parameters
@@ -55,7 +57,7 @@ def end(folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0, c
     known = list(known)
     if grace_s:
         _signal_until(time.monotonic() + grace_s, known, signal.SIGTERM)
-    kill_all(known)
+    kill_descendants(known)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(code)
@@ -102,7 +104,7 @@ def _reap() -> None:
             pass
 
 
-def python(code: str) -> list[str]:
+def python_command(code: str) -> list[str]:
     """The words that run code in a process of the same Python, which finds this package.
 
     What lies in the current directory, perhaps a storage, is no code: nothing is imported from there.

@@ -21,7 +21,7 @@ def write_whole(path: Path, text: str, durable: bool = True) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with signals.at_once(partial(part.unlink, missing_ok=True)):
+    with signals.cleanup(partial(part.unlink, missing_ok=True)):
         try:
             with part.open("x", encoding="utf-8") as file:
                 file.write(text)

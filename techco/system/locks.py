@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def hold_lock(folder: Path) -> Iterator[None]:
     """Hold a run's folder while the run lasts; on a file system without locks it counts as held forever."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -24,7 +24,7 @@ def held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def is_held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Whether a process holds the folder; also where that cannot be known."""
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -40,7 +40,7 @@ def is_held(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Let one process at a time write the page of all runs, which each of them reads and writes."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -34,15 +34,15 @@ class _State:
     is_raised: bool = False
     is_swallowed: bool = False
     is_late: bool = False
-    is_told: bool = False
+    is_reported: bool = False
     held_back: int = 0
-    at_once: list[Callable[[], object]] = field(default_factory=list)
+    cleanups: list[Callable[[], object]] = field(default_factory=list)
 
 
 _state = _State()
 
 
-def heed() -> None:
+def install_handlers() -> None:
     """Have signals end this process in order; one that was ignored, as SIGHUP is under nohup, stays ignored."""
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -51,7 +51,7 @@ def heed() -> None:
     sys.unraisablehook = _on_unraisable
 
 
-def came() -> bool:
+def was_interrupted() -> bool:
     """Whether a signal has asked this process to end."""
     return bool(_state.number)
 
@@ -61,18 +61,18 @@ def exit_code() -> int:
     return 128 + (_state.number or _BY_HAND)
 
 
-def told() -> None:
+def mark_reported() -> None:
     """Note that the user has been told of the interruption."""
-    _state.is_told = True
+    _state.is_reported = True
 
 
-def settle() -> None:
+def exit_on_next_signal() -> None:
     """Say that all work is done: a signal from now on ends the process at once."""
     _state.is_late = True
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Let a signal wait for the end of a short block, which must not be left half done."""
     _state.held_back += 1
     try:
@@ -84,26 +84,26 @@ def held_back() -> Iterator[None]:
 
 
 @contextmanager
-def at_once(function: Callable[[], object]) -> Iterator[None]:
+def cleanup(function: Callable[[], object]) -> Iterator[None]:
     """Have a function called within a block also when the process does not wait for the block to be left."""
-    _state.at_once.append(function)
+    _state.cleanups.append(function)
     try:
         yield
     finally:
-        _state.at_once.remove(function)
+        _state.cleanups.remove(function)
 
 
-def leave() -> NoReturn:
+def exit_now() -> NoReturn:
     """End the process without waiting for anything but what must be done at once."""
     for number in (*_SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
-    for function in _state.at_once[::-1]:
+    for function in _state.cleanups[::-1]:
         with suppress(Exception):
             function()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    if not _state.is_told:
+    if not _state.is_reported:
         with suppress(OSError):
             os.write(2, f"Error: {MESSAGE}\n".encode())
     os._exit(exit_code())
@@ -113,12 +113,12 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
     if not _state.number:
         _state.number, _state.at = number, monotonic()
         if _state.is_late:
-            leave()
+            exit_now()
         signal.setitimer(signal.ITIMER_REAL, _ENDS_WITHIN_S)
         if not _state.held_back:
             _interrupt()
     elif number == _BY_HAND and monotonic() - _state.at > _TWICE_WITHIN_S:
-        leave()
+        exit_now()
 
 
 def _interrupt() -> NoReturn:
@@ -130,7 +130,7 @@ def _interrupt() -> NoReturn:
 
 def _on_alarm(_number: int, _frame: FrameType | None) -> None:
     if not _state.is_swallowed:
-        leave()
+        exit_now()
     _state.is_swallowed = False
     signal.setitimer(signal.ITIMER_REAL, _ENDS_WITHIN_S)
     raise KeyboardInterrupt
@@ -138,7 +138,7 @@ def _on_alarm(_number: int, _frame: FrameType | None) -> None:
 
 def _on_unraisable(unraisable: Any) -> None:
     """Ask again when an interruption came where Python ignores exceptions, as in `__del__`."""
-    if not came():
+    if not was_interrupted():
         sys.__unraisablehook__(unraisable)
     elif isinstance(unraisable.exc_value, KeyboardInterrupt):
         _state.is_swallowed = True

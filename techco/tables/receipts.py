@@ -72,7 +72,7 @@ class Receipt:
 
     def _of(self) -> list[str]:
         sources = hashlib.sha256(json.dumps(self.sources).encode()).hexdigest()
-        return [code(), self.engine, sources]
+        return [code_fingerprint(), self.engine, sources]
 
 
 def fingerprint(files: Iterable[RawFile]) -> list[list[object]] | None:
@@ -82,7 +82,7 @@ def fingerprint(files: Iterable[RawFile]) -> list[list[object]] | None:
 
 
 @functools.cache
-def code() -> str:
+def code_fingerprint() -> str:
     """What changes with every version of this package, its contract and the libraries that compute and write."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]

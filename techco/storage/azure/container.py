@@ -249,12 +249,12 @@ def open_container(place: Place, access: Access) -> Container:
             f"The container {WEBSITE} is a public web site, where raw files and tables would be for all to see. "
             "Name another one; reports can be published there: --to '$web'."
         )
-    container = connect(place, access)
+    container = connect_container(place, access)
     container.check_readable()
     return container
 
 
-def connect(place: Place, access: Access) -> Container:
+def connect_container(place: Place, access: Access) -> Container:
     """A container with the credential for it; asks nothing of it yet.
 
     Raises
@@ -264,7 +264,7 @@ def connect(place: Place, access: Access) -> Container:
     """
     from azure.storage.blob import BlobServiceClient
 
-    from techco.storage.azure.retry import Patience
+    from techco.storage.azure.retry import RetryPolicy
 
     # Azure's libraries log failures as warnings, which would go to stderr; they are in what is raised as well.
     if not (logger := logging.getLogger("azure")).handlers:
@@ -275,7 +275,7 @@ def connect(place: Place, access: Access) -> Container:
         found.credential.for_client(place.account),
         connection_timeout=_CONNECTION_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
-        retry_policy=Patience(),
+        retry_policy=RetryPolicy(),
     )
     return Container(
         place.url,
@@ -311,7 +311,7 @@ class _Blob(io.RawIOBase):
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
-        from techco.storage.azure.retry import patience
+        from techco.storage.azure.retry import retry_options
 
         length = min(len(buffer), self._file.size - self._position)
         if length <= 0:
@@ -323,7 +323,7 @@ class _Blob(io.RawIOBase):
                     "etag": f'"{self._file.etag}"',
                     "match_condition": MatchConditions.IfNotModified,
                 }
-                download = blob.download_blob(self._position, length, **as_found, **patience())
+                download = blob.download_blob(self._position, length, **as_found, **retry_options())
                 content = download.readall()
             except (ResourceModifiedError, ResourceNotFoundError):
                 raise RawFileError(

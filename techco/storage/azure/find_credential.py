@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 from techco.errors import CredentialError
-from techco.redact import hide
+from techco.redact import register_secret
 from techco.storage.access import Access
 from techco.storage.azure.credential import AccountKey, Credential, Identity, Signature
 from techco.storage.azure.urls import Place
@@ -85,7 +85,7 @@ def _explicit(place: Place, access: Access, variables: Mapping[str, str]) -> Fou
 def _recognise(text: str, source: str, place: Place) -> Found:
     """What a secret holds: a connection string, a SAS or an account key."""
     text = text.strip()
-    hide(text)
+    register_secret(text)
     if re.search(r"(?i)\b(AccountKey|SharedAccessSignature|UseDevelopmentStorage)=", text):
         return _from_connection_string(text, source, place)
     make = _signature if "sig=" in text else _account_key
@@ -93,7 +93,7 @@ def _recognise(text: str, source: str, place: Place) -> Found:
 
 
 def _account_key(text: str, source: str) -> AccountKey:
-    hide(text)
+    register_secret(text)
     try:
         base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -107,7 +107,7 @@ def _account_key(text: str, source: str) -> AccountKey:
 def _signature(text: str, source: str) -> Signature:
     query = (urlsplit(text).query if "://" in text else text).lstrip("?")
     fields = parse_qs(query)
-    hide(text, query, *fields.get("sig", []))
+    register_secret(text, query, *fields.get("sig", []))
     if "sig" not in fields:
         raise CredentialError(f"What {source} holds is no SAS: it has no part sig=. Copy it anew, as a whole.")
     expires = fields.get("se", [""])[0]
@@ -131,7 +131,7 @@ def _is_past(moment: str) -> bool:
 def _from_connection_string(text: str, source: str, place: Place) -> Found:
     """Read `Name=value;…`: https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string."""
     parts = {name.strip().lower(): value.strip() for name, _, value in (p.partition("=") for p in text.split(";"))}
-    hide(text, parts.get("accountkey", ""))
+    register_secret(text, parts.get("accountkey", ""))
     account, endpoint = parts.get("accountname", ""), parts.get("blobendpoint", "").rstrip("/")
     if parts.get("usedevelopmentstorage", "").lower() == "true":
         account, endpoint = _EMULATOR

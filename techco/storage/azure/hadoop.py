@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from techco.errors import CredentialError, EngineError
-from techco.redact import hide, without_credentials
+from techco.redact import register_secret, without_credentials
 from techco.storage.azure.credential import AccountKey, Credential, Identity, Signature
 from techco.storage.azure.urls import PUBLIC_SUFFIX, Place
 
@@ -97,7 +97,7 @@ def _identity(credential: Identity) -> dict[str, str]:
 def _client_secret() -> dict[str, str]:
     """Of a service principal: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow."""
     secret = os.environ["AZURE_CLIENT_SECRET"]
-    hide(secret)
+    register_secret(secret)
     return _by(
         "ClientCredsTokenProvider",
         {

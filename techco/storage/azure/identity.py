@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from techco.errors import CredentialError
-from techco.redact import hide, scrub
+from techco.redact import register_secret, scrub
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -69,7 +69,7 @@ def token(suffix: str, scope: str) -> str:
         value = identity(suffix).get_token(scope).token
     except AzureError as error:
         raise no_identity(error) from None
-    hide(value)
+    register_secret(value)
     return value
 
 

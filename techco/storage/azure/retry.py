@@ -17,12 +17,12 @@ _BUSY = (408, 429, 500, 502, 503, 504)
 _GIVE_UP_AT = "give_up_at"
 
 
-def patience() -> dict[str, Any]:
+def retry_options() -> dict[str, Any]:
     """Options of one call that may ask several times, such as a download: all of them end after `PATIENCE_S`."""
     return {_GIVE_UP_AT: time.monotonic() + PATIENCE_S}
 
 
-class Patience(ExponentialRetry):
+class RetryPolicy(ExponentialRetry):
     """Asks again for a minute. The library's own policies count to three instead, and give up at once on a 429.
 
     A request may say less: `retry_total`, how often it is asked again.

@@ -103,12 +103,12 @@ def read(container: Container, name: str) -> bytes | None:
     """
     from azure.core.exceptions import IncompleteReadError, ResourceNotFoundError
 
-    from techco.storage.azure.retry import patience
+    from techco.storage.azure.retry import retry_options
 
     with container.failures(f"read {name}"):
         for tries_left in (2, 1, 0):
             try:
-                return bytes(_client(container, name).download_blob(**patience()).readall())
+                return bytes(_client(container, name).download_blob(**retry_options()).readall())
             except ResourceNotFoundError:
                 return None
             except IncompleteReadError:  # of an answer that says why not; the library repeats any other

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from techco.errors import CredentialError
-from techco.redact import hide, scrub
+from techco.redact import register_secret, scrub
 from techco.storage.access import Access
 from techco.storage.azure.failures import connection_failure
 from techco.storage.azure.identity import identity, no_identity
@@ -71,7 +71,7 @@ def read_secret(access: Access, suffix: str) -> str:
         ) from None
     if not value or not value.strip():
         raise CredentialError(f"{what} is empty. Set it: az keyvault secret set.")
-    hide(value.strip())
+    register_secret(value.strip())
     return value
 
 
