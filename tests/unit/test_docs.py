@@ -68,7 +68,8 @@ def test_the_guide_has_every_room_and_no_other() -> None:
 
 
 def test_rooms_use_only_what_stands_below_them() -> None:
-    checked = subprocess.run([str(Path(sys.executable).parent / "lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
 
 

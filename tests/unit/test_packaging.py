@@ -16,9 +16,9 @@ import pytest
 import techco
 
 ROOT = Path(__file__).parents[2]
-_NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis", "runs", "reports", "dist", "build"
-)
+_NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
+_MADE_HERE = {"runs", "reports", "dist", "build"}
+"""Folders of the checkout itself; `techco/runs` is source."""
 _LEFT_LYING = (
     "techco/__pycache__/cli.cpython-311.pyc",
     "techco/.ipynb_checkpoints/analysis-checkpoint.ipynb",
@@ -31,6 +31,11 @@ _LEFT_LYING = (
     ".env",
 )
 """What lies about where somebody works, and may show customers or keys."""
+
+
+def _without_what_is_made(folder: str, names: list[str]) -> set[str]:
+    made = _MADE_HERE if Path(folder) == ROOT else set()
+    return _NOT_SOURCE(folder, names) | made
 
 
 def build(source: Path, target: Path, kind: str) -> Path:
@@ -46,7 +51,8 @@ def build(source: Path, target: Path, kind: str) -> Path:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A fresh copy of the source, and that of somebody at work: other times, other permissions, things left lying."""
     folder = tmp_path_factory.mktemp("sources")
-    fresh, used = (Path(shutil.copytree(ROOT, folder / name, ignore=_NOT_SOURCE)) for name in ("fresh", "used"))
+    targets = (folder / "fresh", folder / "used")
+    fresh, used = (Path(shutil.copytree(ROOT, target, ignore=_without_what_is_made)) for target in targets)
     for path in used.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -86,4 +92,5 @@ def test_the_source_archive_has_all_that_tests_need_and_no_more(sources: tuple[P
     with tarfile.open(build(sources[1], tmp_path, "sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "environment.yml", "tests/conftest.py", "tests/package.json"} <= names
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")} <= names
     assert names & set(_LEFT_LYING) == set()
