@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_ARGUMENT = re.compile(r"`(storage|key_vault|secret|endpoint|engine)(?:='([^']*)')?`")
 
 
 def escape_unencodable() -> None:
@@ -22,6 +25,11 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr)
+
+
+def with_options(text: str) -> str:
+    """An error with the options of the command line in the place of arguments: `key_vault` becomes --key-vault."""
+    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}{f' {found[2]}' if found[2] else ''}", text)
 
 
 def print_text(text: str, screen: Console | None = None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from techco.cli.console import print_text
+from techco.cli.console import print_text, with_options
 from techco.display.shown import format_value
 from techco.display.wording import plural
 from techco.system import signals
@@ -47,7 +47,7 @@ class Lines:
         if part.status in _ENDED:
             took = "" if part.seconds is None else f" in {part.seconds:.1f} s"
             told = f", total sales {format_value(part.total_sales, 'money')}" if part.total_sales is not None else ""
-            self._print(f"{days(part)}: {part.status}{took}{told}{part.error and '. ' + part.error}")
+            self._print(f"{days(part)}: {part.status}{took}{told}{part.error and '. ' + with_options(part.error)}")
 
     def printed(self, part: Part, step: str, line: str) -> None:
         """Print it with where it comes from."""
@@ -179,4 +179,4 @@ def _plan(parts: Sequence[Part], jobs: int) -> str:
 
 
 def _unprepared(trouble: str) -> str:
-    return f"The raw files could not be read once for all: {trouble} Each period reads them by itself."
+    return f"The raw files could not be read once for all: {with_options(trouble)} Each period reads them by itself."

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from techco.cli.console import console, print_text
+from techco.cli.console import console, print_text, with_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def print_error(text: str) -> None:
 
     screen = console(stderr=True)
     screen.print("[bold red]Error:[/bold red]", end=" ")
-    print_text(scrub(text), screen)
+    print_text(scrub(with_options(text)), screen)
 
 
 def print_note(text: str) -> None:
@@ -138,7 +138,7 @@ def print_checks(checks: Iterable[Check]) -> list[Check]:
         lines = _broken(f"{check.name:<19}{check.detail}", 8, 27, screen)
         if check.remedy:
             lines += "\n" + " " * 8 + _broken(f"To do: {check.remedy}", 8, 8, screen)
-        print_text(lines, screen)
+        print_text(with_options(lines), screen)
     counts = {status: sum(check.status == status for check in made) for status in _COLOURS}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     screen.print(f"\n{told}", markup=False, highlight=False)

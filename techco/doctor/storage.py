@@ -94,7 +94,7 @@ class StorageChecks:
         if not self._place:
             raise Skip(_NO_CREDENTIAL)
         if not self._access.secret:
-            raise Skip("none is named with --key-vault and --secret")
+            raise Skip("none is named with `key_vault` and `secret`")
         from techco.storage.azure.description import describe
         from techco.storage.azure.find_credential import find_credential
 

@@ -52,7 +52,7 @@ def sample_shop() -> Path:
     except OSError as error:
         raise StorageError(
             f"The sample shop cannot be made in {folder.parent}: {error.strerror}. "
-            "Make one elsewhere with techco generate ./shop and name it with --storage ./shop."
+            "Make one elsewhere with techco generate ./shop and name it with `storage='./shop'`."
         ) from error
     return folder
 

@@ -38,24 +38,24 @@ class Access:
 
     def __post_init__(self) -> None:
         if bool(self.key_vault) != bool(self.secret):
-            given, missing = ("--key-vault", "--secret") if self.key_vault else ("--secret", "--key-vault")
+            given, missing = ("key_vault", "secret") if self.key_vault else ("secret", "key_vault")
             raise ParameterError(
-                f"{given} is given without {missing}. Give both: the vault, and the name of the secret in it that "
+                f"`{given}` is given without `{missing}`. Give both: the vault, and the name of the secret in it that "
                 "holds an account key, a SAS or a connection string."
             )
         if self.secret and not _SECRET_NAME.fullmatch(self.secret):
             raise ParameterError(
-                "--secret is not the name of a secret (letters, digits and -). Give the name under which the Key Vault "
+                "`secret` is not the name of a secret (letters, digits and -). Give the name under which the Key Vault "
                 "keeps the credential, never the credential itself."
             )
         if self.key_vault and not (_VAULT_NAME.fullmatch(self.key_vault) or _is_plain_url(self.key_vault, ("https",))):
             raise ParameterError(
-                "--key-vault is neither the name of a Key Vault nor its URL. "
+                "`key_vault` is neither the name of a Key Vault nor its URL. "
                 "Give for instance kv-shop or https://kv-shop.vault.azure.net."
             )
         if self.endpoint and not _is_plain_url(self.endpoint, ("https", "http")):
             raise ParameterError(
-                "--endpoint is not the URL of a blob service without credentials. "
+                "`endpoint` is not the URL of a blob service without credentials. "
                 "Give for instance https://account.privatelink.blob.core.windows.net."
             )
 

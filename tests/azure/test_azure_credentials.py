@@ -171,15 +171,15 @@ def test_a_vault_is_named_shortly_in_the_cloud_of_the_storage() -> None:
 @pytest.mark.parametrize(
     ("access", "words"),
     [
-        ({"key_vault": "kv-shop"}, "--key-vault is given without --secret"),
-        ({"secret": "key"}, "--secret is given without --key-vault"),
-        ({"key_vault": "kv-shop", "secret": KEY}, "--secret is not the name of a secret"),
-        ({"key_vault": "kv-shop", "secret": SAS}, "--secret is not the name of a secret"),
-        ({"key_vault": "kv_shop", "secret": "key"}, "--key-vault is neither the name of a Key Vault nor its URL"),
-        ({"key_vault": "http://kv-shop.vault.azure.net", "secret": "key"}, "--key-vault is neither"),
-        ({"endpoint": "shop.blob.core.windows.net"}, "--endpoint is not the URL of a blob service"),
-        ({"endpoint": f"https://shop.blob.core.windows.net?{SAS}"}, "--endpoint is not the URL .* without credentials"),
-        ({"endpoint": "https://x:y"}, "--endpoint is not the URL"),
+        ({"key_vault": "kv-shop"}, "`key_vault` is given without `secret`"),
+        ({"secret": "key"}, "`secret` is given without `key_vault`"),
+        ({"key_vault": "kv-shop", "secret": KEY}, "`secret` is not the name of a secret"),
+        ({"key_vault": "kv-shop", "secret": SAS}, "`secret` is not the name of a secret"),
+        ({"key_vault": "kv_shop", "secret": "key"}, "`key_vault` is neither the name of a Key Vault nor its URL"),
+        ({"key_vault": "http://kv-shop.vault.azure.net", "secret": "key"}, "`key_vault` is neither"),
+        ({"endpoint": "shop.blob.core.windows.net"}, "`endpoint` is not the URL of a blob service"),
+        ({"endpoint": f"https://shop.blob.core.windows.net?{SAS}"}, "`endpoint` is not the URL .* without credentials"),
+        ({"endpoint": "https://x:y"}, "`endpoint` is not the URL"),
     ],
 )
 def test_names_that_can_be_none_are_refused_and_not_repeated(access: dict[str, str], words: str) -> None:

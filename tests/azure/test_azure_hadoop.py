@@ -186,7 +186,7 @@ def test_az_login_is_refused_with_what_to_do_instead(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     words = (
         r"^The credential is AzureCliCredential by DefaultAzureCredential, which Apache Spark cannot use .* "
-        r"It takes an account key, a SAS, .* Use --engine sail, or set AZURE_STORAGE_KEY "
+        r"It takes an account key, a SAS, .* Use `engine='sail'`, or set AZURE_STORAGE_KEY "
     )
     with pytest.raises(CredentialError, match=words) as caught:
         settings()
@@ -209,7 +209,7 @@ def test_a_service_principal_with_a_certificate_is_refused(
     own.private_key_and_cert_chain_pem.write_to_path(tmp_path / "app.pem")
     monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(tmp_path / "app.pem"))
     with pytest.raises(
-        CredentialError, match=r"EnvironmentCredential with a certificate or a password .* --engine sail"
+        CredentialError, match=r"EnvironmentCredential with a certificate or a password .* `engine='sail'`"
     ):
         settings()
 
@@ -220,7 +220,7 @@ def test_an_identity_of_a_kind_that_azure_identity_does_not_tell_is_refused(
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
     assert Identity(SHOP.suffix).kind() == "EnvironmentCredential"
     alone = EnvironmentCredential()  # no chain, as one that keeps its members to itself
-    monkeypatch.setattr("techco.storage.azure.find_credential.identity", lambda _: alone)
+    monkeypatch.setattr("techco.storage.azure.credential.identity", lambda _: alone)
     with pytest.raises(CredentialError, match="an identity of unknown kind") as caught:
         settings()
     assert SECRET not in str(caught.value)
@@ -244,7 +244,7 @@ def test_without_any_identity_the_ways_to_one_are_named() -> None:
 def test_an_account_that_is_elsewhere_is_refused_before_the_driver_shows_its_key_to_another(
     place: Place, endpoint: str
 ) -> None:
-    with pytest.raises(EngineError, match=r"is to be reached at .* only\. Use --engine sail; or, for a") as caught:
+    with pytest.raises(EngineError, match=r"is to be reached at .* only\. Use `engine='sail'`; or, for a") as caught:
         settings(place, {"AZURE_STORAGE_KEY": KEY}, endpoint=endpoint)
     assert f"{place.url} is to be reached at {endpoint}, " in str(caught.value)
     assert f" at https://{place.account}.dfs.core.windows.net only" in str(caught.value)

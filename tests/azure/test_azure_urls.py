@@ -44,7 +44,7 @@ def test_a_sovereign_cloud_has_endpoints_of_its_own_and_one_name_for_the_engine(
         ("abfss://data@shop.dfs.core.windows.net:1/x", r"Allowed: .* abfss://CONTAINER@ACCOUNT"),
         ("abfss://data@shop.dfs.core.windows.net:x", "which is no URL"),
         ("https://shop.blob.core.windows.net", r"names no container\. Write abfss://CONTAINER@shop\.dfs\.core"),
-        ("http://127.0.0.1:10000/devstoreaccount1/data", "Name a private endpoint or an emulator with --endpoint"),
+        ("http://127.0.0.1:10000/devstoreaccount1/data", "Name a private endpoint or an emulator with `endpoint`"),
         ("abfss://Data@shop.dfs.core.windows.net", "The container is 'Data'"),
         ("abfss://a--b@shop.dfs.core.windows.net", "The container is 'a--b'"),
         ("abfss://data@my-shop.dfs.core.windows.net", "The storage account is 'my-shop'. Allowed: its name, 3 to 24"),

@@ -162,7 +162,7 @@ def test_options_of_a_key_vault_go_before_its_variables(monkeypatch: pytest.Monk
     assert chosen_access(settings, None, None, None) == Access("kv-one", "one")
     assert chosen_access(settings, None, "two", "https://10.0.0.4") == Access("kv-one", "two", "https://10.0.0.4")
     assert chosen_access(settings, "kv-two", "two", None) == Access("kv-two", "two")
-    with pytest.raises(ParameterError, match="--key-vault is given without --secret"):
+    with pytest.raises(ParameterError, match="`key_vault` is given without `secret`"):
         chosen_access(settings, "kv-two", None, None)
 
 

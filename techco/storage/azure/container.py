@@ -247,7 +247,7 @@ def open_container(place: Place, access: Access) -> Container:
     if place.container == WEBSITE:
         raise ParameterError(
             f"The container {WEBSITE} is a public web site, where raw files and tables would be for all to see. "
-            "Name another one; reports can be published there: --to '$web'."
+            "Name another one; reports can be published there: techco publish RUN --to '$web'."
         )
     container = connect_container(place, access)
     container.check_readable()

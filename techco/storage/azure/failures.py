@@ -92,7 +92,7 @@ def storage_failure(error: AzureError, place: Place, endpoint: str, credential: 
     if isinstance(error, ClientAuthenticationError) and error.response is None:
         return no_identity(error)
     if not isinstance(error, HttpResponseError) or error.response is None:
-        hint = f"Check the name of the storage account {place.account}, or name its private endpoint with --endpoint."
+        hint = f"Check the name of the storage account {place.account}, or name its private endpoint with `endpoint`."
         return StorageAway(connection_failure(error, endpoint, hint))
     return _answered(error, place, endpoint, credential, doing)
 
@@ -120,7 +120,7 @@ def _answered(
     if not code:
         return StorageError(
             f"{without_credentials(endpoint)} does not answer as a blob service does ({status}). "
-            "Check the address that was given with --endpoint, TECHCO_ENDPOINT or a connection string."
+            "Check the address that was given with `endpoint`, TECHCO_ENDPOINT or a connection string."
         )
     return StorageError(f"Could not {doing} in {where} of {account}: {status} {code}. {_first_line(error)}".rstrip())
 

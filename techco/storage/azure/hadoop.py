@@ -73,7 +73,7 @@ def _check_endpoint(place: Place, endpoint: str) -> None:
     if endpoint.partition("://")[2] != f"{place.account}.blob.{PUBLIC_SUFFIX}":
         raise EngineError(
             f"{place.url} is to be reached at {without_credentials(endpoint)}, but Apache Spark finds a storage "
-            f"account at https://{_host(place)} only. Use --engine sail; or, for a private endpoint to which your "
+            f"account at https://{_host(place)} only. Use `engine='sail'`; or, for a private endpoint to which your "
             "network's DNS leads from that name, give no endpoint."
         )
 
@@ -148,6 +148,6 @@ def _not_taken(what: str) -> CredentialError:
     return CredentialError(
         f"The credential is {what}, which Apache Spark cannot use for a storage account. It takes an account key, a "
         "SAS, a service principal with a client secret, a workload identity or the managed identity of a virtual "
-        "machine. Use --engine sail, or set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, "
+        "machine. Use `engine='sail'`, or set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, "
         "AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
     )

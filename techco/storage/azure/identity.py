@@ -24,8 +24,8 @@ _PROGRAM_TIMEOUT_S = 8
 # In what the chain says of a credential that is not there, other than of one that is refused.
 _ABSENT = ("unavailable", "not found", "not be found", "not installed", "to be installed", "please run", "az login")
 _WAYS = (
-    "Sign in with az login, give the machine a managed identity, name a Key Vault secret with --key-vault and "
-    "--secret, or set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN"
+    "Sign in with az login, give the machine a managed identity, name a Key Vault secret with `key_vault` and "
+    "`secret`, or set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN"
 )
 
 

@@ -107,7 +107,7 @@ def parse_url(text: str) -> Place:
     if url.query or url.fragment or url.password:
         raise ParameterError(
             f"storage is {shown!r} with something behind it. A storage is named without credentials: put a shared "
-            "access signature into the variable AZURE_STORAGE_SAS_TOKEN, or into a Key Vault (--key-vault, --secret)."
+            "access signature into the variable AZURE_STORAGE_SAS_TOKEN, or into a Key Vault (`key_vault`, `secret`)."
         )
     match = _HOST.fullmatch(host)
     folders = url.path.strip("/")
@@ -124,5 +124,5 @@ def parse_url(text: str) -> Place:
     emulator = url.scheme in ("https", "http") and not match
     raise ParameterError(
         f"storage is {shown!r}. Allowed: a local folder, the word sample, or a container as {_FORM}."
-        + (" Name a private endpoint or an emulator with --endpoint." if emulator else "")
+        + (" Name a private endpoint or an emulator with `endpoint`." if emulator else "")
     )
