@@ -1,4 +1,4 @@
-"""The commands of the README, as a reader types them: in a folder with a small shop, and on a storage account."""
+"""The commands of the README and of docs/, as a reader types them: in a folder with a small shop, and on an account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from techco.records.find import newest_run, recorded_runs
 from tests.support import azurite
 from tests.support.azurite import Azurite
-from tests.support.documents import README, ROOT, typed
+from tests.support.documents import MANUAL, ROOT, typed
 from tests.support.stand_ins import identity_variables, managed_identity, serve
 
 NOT_RUN = {
@@ -29,7 +29,7 @@ NOT_RUN = {
 """What a command has that is only parsed, in test_docs.py, and why."""
 LOCAL = "--storage ./shop --period 2023-08"
 ACCOUNT = "--storage abfss://data@myshop.dfs.core.windows.net --period 2023-08"
-LINES = [line for line in typed(README) if not any(words in line for words in NOT_RUN)]
+LINES = [line for line in typed(MANUAL) if not any(words in line for words in NOT_RUN)]
 GENERATE = next(line for line in LINES if line.startswith("techco generate"))
 _TOO_LONG_S = 120
 
@@ -45,7 +45,7 @@ class Reader:
     variables
         Of the environment.
     names
-        What is called by another name here than in the README, in commands and variables of the shell.
+        What is called by another name here than in the documents, in commands and variables of the shell.
     done
         How each line has ended that was typed so far.
     """
@@ -83,7 +83,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory, https_account: Azurite) -> Iterator[Reader]:
-    """A reader who has the README's sample in ./shop and in a container, and may open that."""
+    """A reader who has the sample of the README in ./shop and in a container, and may open that."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "templates").symlink_to(ROOT / "templates")
     (folder / "bin").mkdir()
@@ -103,7 +103,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory, https_account: Azurite) -> 
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_commands_of_the_readme_work(reader: Reader, line: str) -> None:
+def test_commands_of_the_documents_work(reader: Reader, line: str) -> None:
     if "RUN" in line:
         line = line.replace("RUN", reader.run_for(line))
     done = reader.types(line)

@@ -12,9 +12,16 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES)
+}
+"""All documents by their paths in the project."""
+README = DOCUMENTS["README.md"]
+GUIDE = DOCUMENTS["CONTRIBUTING.md"]
+MANUAL = "\n".join([README, *(DOCUMENTS[path.relative_to(ROOT).as_posix()] for path in PAGES)])
+"""What users read: the README and the pages in docs/."""
 
 _BLOCK = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"(?<![\w.-])techco (?=[a-z])")

@@ -1,4 +1,4 @@
-"""Documents that cannot drift from the code; that the README's commands do what it says is in test_readme.py."""
+"""Documents that cannot drift from the code; test_readme.py runs the commands that they show."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from techco import contract
 from techco.cli.app import app
 from techco.settings import Settings
 from tests.support.documents import (
-    CHANGES,
+    DOCUMENTS,
     GUIDE,
+    MANUAL,
+    PAGES,
     README,
     ROOT,
     Block,
@@ -34,7 +36,7 @@ from tests.support.documents import (
     prose,
 )
 
-DOCUMENTS = {"README.md": README, "CONTRIBUTING.md": GUIDE, "CHANGELOG.md": CHANGES}
+MOST_BYTES = 15_000
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 OPTIONS = [
     (name, option)
@@ -50,8 +52,8 @@ def of_help(name: str) -> list[list[str]]:
 
 
 def written(name: str) -> list[list[str]]:
-    """The examples of a command in its `--help` and in the README."""
-    return [*of_help(name), *(words for words in examples(README) if words[0] == name)]
+    """The examples of a command in its `--help`, in the README and in docs/."""
+    return [*of_help(name), *(words for words in examples(MANUAL) if words[0] == name)]
 
 
 def parse(words: list[str]) -> None:
@@ -73,9 +75,27 @@ def test_rooms_use_only_what_stands_below_them() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_readme_names_every_table_and_setting() -> None:
-    for name in (*contract.TABLES, *(f"TECHCO_{field.upper()}" for field in Settings.__dataclass_fields__)):
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(README.encode()) <= MOST_BYTES
+    assert {f"docs/{path.name}" for path in PAGES} <= {target.partition("#")[0] for target in links(README)}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_each_page_begins_with_what_it_is_for(path: Path) -> None:
+    assert re.match(r"# .+\n\nThis page ", path.read_text(encoding="utf-8"))
+
+
+def test_the_readme_names_every_table_and_docs_every_setting() -> None:
+    for name in contract.TABLES:
         assert f"`{name}`" in README, name
+    for field in Settings.__dataclass_fields__:
+        assert f"`TECHCO_{field.upper()}`" in DOCUMENTS["docs/settings.md"], field
+
+
+def test_the_times_in_the_readme_are_those_of_the_page_about_speed() -> None:
+    rows = re.findall(r"^\| \d+ .* s .*\|$", README, re.MULTILINE)
+    assert rows
+    assert set(rows) <= set(DOCUMENTS["docs/speed.md"].splitlines())
 
 
 def test_the_environment_lists_no_dependency_of_its_own() -> None:
@@ -95,7 +115,7 @@ def test_every_command_is_in_the_readme_and_has_an_example_in_its_help(name: str
 def test_every_option_is_in_an_example_of_its_command(name: str, option: Any) -> None:
     spelled = {*option.opts, *option.secondary_opts}
     used = {word.partition("=")[0] for words in written(name) for word in words}
-    assert spelled & used, f"no example of {' or '.join(spelled)}, neither in the help of {name} nor in the README"
+    assert spelled & used, f"no example of {' or '.join(spelled)}, neither in the help of {name} nor in the documents"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -121,9 +141,10 @@ def test_links_within_the_project_resolve(document: str) -> None:
         if urlsplit(target).scheme:
             continue
         path, _, anchor = target.partition("#")
-        assert (ROOT / path).exists(), target
+        file = ((ROOT / document).parent / path if path else ROOT / document).resolve()
+        assert file.exists(), target
         if anchor:
-            assert anchor in anchors(DOCUMENTS[path or document]), target
+            assert anchor in anchors(DOCUMENTS[file.relative_to(ROOT).as_posix()]), target
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -139,7 +160,7 @@ def check_shell(text: str) -> None:
 
 
 def check_python(text: str) -> None:
-    compile(text, "README.md", "exec")
+    compile(text, "documents", "exec")
 
 
 def check_yaml(text: str) -> None:
@@ -189,21 +210,46 @@ CHECKS: dict[str, Callable[[str], object]] = {
 }
 
 
-@pytest.mark.parametrize("block", blocks(README + GUIDE), ids=lambda block: block[0])
+@pytest.mark.parametrize("block", blocks(MANUAL + GUIDE), ids=lambda block: block[0])
 def test_code_blocks_are_what_they_say(block: Block) -> None:
     language, text = block
     CHECKS[language](text)
 
 
-def test_the_readmes_first_python_works_as_it_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, and plots without a screen."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    source = next(text for language, text in blocks(README) if language == "python")
-    exec(source, {})
-    printed = capsys.readouterr().out
-    for said in re.findall(r"print\(.*\)  # ([^,\n]+)", source):
-        assert said in printed
+    return tmp_path
+
+
+def run_python(sources: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Execute code one after the other; it prints what the comments beside `print` say."""
+    names = dict[str, Any]()
+    for source in sources:
+        exec(source, names)
+        printed = capsys.readouterr().out
+        for said in re.findall(r"print\(.*\)  # ([^,\n]+)", source):
+            assert said in printed
+    return names
+
+
+def test_the_readmes_first_python_works_as_it_is_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_python([text for language, text in blocks(README) if language == "python"][:1], capsys)
     assert ET.parse("categories.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert Path("hours.png").stat().st_size > 1000
+    assert (folder / "hours.png").stat().st_size > 1000
+
+
+def test_what_takes_the_place_of_databricks_works_as_it_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = DOCUMENTS["docs/coming-from-databricks.md"]
+    python = [text for language, text in blocks(page) if language == "python"]
+    elsewhere = ("dbutils", "/mnt/data", "abfss://")  # needs Databricks, or a storage account
+    names = run_python([text for text in python if not any(word in text for word in elsewhere)], capsys)
+    answers = re.findall(r"\| ([^|]+\?) \| `shop\.(\w+)\(\)` \|", page)
+    assert len(answers) == len({name for _, name in answers}) == 6
+    for question, name in answers:
+        assert getattr(names["shop"], name)().question == question
+    assert (folder / "actions.png").stat().st_size > 1000
