@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from techco import join
-from techco.display.shown import Column, ColumnKind, Figures, Table, Value
+from techco.display.columns import Column, ColumnKind, Value
+from techco.display.shown import Figures, Table
 from techco.shop import Shop
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pyspark.errors import AnalysisException
 
 from techco import analysis, findings, ingest, join
 from techco.contract import TABLES
-from techco.display.shown import Column, Figures, Finding, Table
+from techco.display.columns import Column
+from techco.display.shown import Figures, Finding, Table
 from techco.display.wording import span
 from techco.errors import ParameterError, TableError
 from techco.period import Period

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from techco.display import headlines, plots
+from techco.display.columns import Column
 from techco.display.plots import Bar
-from techco.display.shown import Column, Finding, Table
+from techco.display.shown import Finding, Table
 from techco.display.wording import (
     amount,
     cents,

@@ -11,7 +11,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from techco.contract import WEB_LOGS
-from techco.display.shown import Column, Figures, Table, Value
+from techco.display.columns import Column, Value
+from techco.display.shown import Figures, Table
 from techco.errors import TableError
 from techco.raw.files import check_unchanged, log_files, raw_file
 from techco.raw.judge import Counts, Judged, judge_customers, judge_logs, judge_products, refused_rows

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from techco import ingest
 from techco.contract import FULL_DATA, PARTITION, PRODUCT_SALES, TABLES
-from techco.display.shown import Figures, Value
+from techco.display.columns import Value
+from techco.display.shown import Figures
 from techco.errors import TableError
 from techco.shop import Shop
 from techco.tables.days import count_per_day, days_of, rows_of_each

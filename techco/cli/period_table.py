@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from techco.cli.console import print_text, with_options
-from techco.display.shown import format_value
+from techco.display.columns import format_value
 from techco.display.wording import plural
 from techco.system import signals
 

@@ -53,7 +53,7 @@ def print_period(period: Period) -> None:
 
 def print_summary(record: RunRecord) -> None:
     """Print what a completed run has found, and where its report is."""
-    from techco.display.shown import format_value
+    from techco.display.columns import format_value
     from techco.display.wording import accounted
 
     records, sales = record.metrics.get("records"), record.metrics.get("total_sales")

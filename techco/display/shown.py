@@ -10,41 +10,22 @@ from __future__ import annotations
 
 import base64
 import datetime
-import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from techco.display.wording import WEEKDAYS, amount, short_day
+from markupsafe import Markup, escape
+
+from techco.display.columns import LEFT, Column, ColumnKind, Value, cell_text, format_value, rows_html
 from techco.errors import TableError
 
 MIME = "application/vnd.techco+json"
-SHOWN_ROWS = 20
-
-ColumnKind = Literal["text", "integer", "money", "percent", "date"]
-Value = str | int | None
-_NUMBERS = ("integer", "money", "percent")
-_LEFT = "text-align: left"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: `name` as in the CSV, `kind` decides alignment and number format.
-
-    With `in_csv` False it is shown only, and the CSV file does not have it.
-    """
-
-    name: str
-    kind: ColumnKind = "text"
-    in_csv: bool = True
-
-    @property
-    def label(self) -> str:
-        """The name as people read it: `unique_customers` becomes `Unique customers`."""
-        return self.name.replace("_", " ").capitalize().replace(" id", " ID").replace("Etag", "ETag")
+NAMELESS = "(no {})"
+"""How the table of a finding shows null in a column of text, for `rows_html`."""
+_SHOWN_ROWS = 20
 
 
 class Shown:
@@ -57,15 +38,11 @@ class Shown:
         return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
 
     def to_html(self) -> str:
-        """The HTML shown in the notebook; all data in it is escaped."""
+        """Make the HTML that a notebook shows, with all data escaped; it brings the little style that it needs."""
         raise NotImplementedError
 
-    def notebook_html(self) -> str:
-        """The HTML that is saved in the notebook."""
-        return self.to_html()
-
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        return {"text/plain": repr(self), "text/html": self.notebook_html(), MIME: self.payload()}
+        return {"text/plain": repr(self), "text/html": self.to_html(), MIME: self.payload()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,6 +67,11 @@ class Table(Shown):
     title: str = ""
     kind = "table"
 
+    @property
+    def label(self) -> str:
+        """What the table is called where it has no title."""
+        return Column(self.name).label
+
     @classmethod
     def of(cls, name: str, columns: Sequence[Column], rows: Iterable[Sequence[object]], title: str = "") -> Table:
         """Make a table of Python values: Decimal and date become strings, everything else is kept."""
@@ -101,32 +83,26 @@ class Table(Shown):
         columns = [Column(**column) for column in payload["columns"]]
         return cls(payload["name"], columns, payload["rows"], payload.get("title", ""))
 
-    def to_html(self, limit: int | None = SHOWN_ROWS) -> str:
-        """An HTML table with at most `limit` rows (all if None) and a line that says how many are left out."""
-        head = "".join(f'<th scope="col" {_style(c.kind)}>{html.escape(c.label)}</th>' for c in self.columns)
-        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows[:limit])
-        left = len(self.rows) - len(self.rows[:limit])
-        more = f'<p class="more">… and {left:,} more rows</p>' if left else ""
-        if not self.rows:
-            more = '<p class="more">None.</p>'
-        caption = (
-            f'<caption style="{_LEFT}; white-space: nowrap">{html.escape(self.title)}</caption>' if self.title else ""
-        )
-        return f'<table class="techco">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+    def to_html(self, null: str = "–") -> str:
+        """Make a table of the first rows, and a line that says how many are left out; `null` as for `rows_html`."""
+        head = "".join(f'<th scope="col"{_alignment(column)}>{escape(column.label)}</th>' for column in self.columns)
+        body = rows_html(self.columns, self.rows[:_SHOWN_ROWS], null, inline_style=True)
+        more = f'<p class="more">{self._more_rows or "None."}</p>' if self._more_rows or not self.rows else ""
+        return f"<table>{_caption(self.title)}<thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>{more}"
 
-    def _cells(self, row: Sequence[Value]) -> str:
-        cells = zip(row, self.columns, strict=True)
-        return "".join(f"<td {_style(c.kind)}>{html.escape(format_value(v, c.kind))}</td>" for v, c in cells)
+    @property
+    def _more_rows(self) -> str:
+        left_out = len(self.rows) - _SHOWN_ROWS
+        return f"… and {left_out:,} more rows" if left_out > 0 else ""
 
     def __repr__(self) -> str:
-        shown = self.rows[:SHOWN_ROWS]
+        shown = self.rows[:_SHOWN_ROWS]
         columns = [
-            _aligned([c.label, *(format_value(row[place], c.kind) for row in shown)], c.kind)
-            for place, c in enumerate(self.columns)
+            _padded([column.label, *(cell_text(row[number], column) for row in shown)], column)
+            for number, column in enumerate(self.columns)
         ]
-        lines = [self.title, *("  ".join(line).rstrip() for line in zip(*columns, strict=True))]
-        left = len(self.rows) - len(shown)
-        return "\n".join([*filter(None, lines), *([f"… and {left:,} more rows"] if left else [])])
+        lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+        return "\n".join(filter(None, [self.title, *lines, self._more_rows]))
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,8 +139,10 @@ class Finding(Shown):
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Finding:
-        """Read a finding back from its payload."""
-        fields = {"headline": "", **{key: value for key, value in payload.items() if key not in ("kind", "table")}}
+        """Read a finding back from its payload; one of an earlier version has its sentence as headline."""
+        fields = {key: value for key, value in payload.items() if key not in ("kind", "table")}
+        if not fields.get("headline"):
+            fields |= {"headline": fields["sentence"], "sentence": ""}
         return cls(table=Table.from_payload(payload["table"]), **fields)
 
     def save_plot(self, path: str | Path) -> None:
@@ -180,20 +158,19 @@ class Finding(Shown):
         Path(path).write_text(_standalone(self.svg), encoding="utf-8")
 
     def to_html(self) -> str:
-        """Headline, sentence, plot and the first rows of the table, if it has any."""
-        return self._html(self.svg)
+        """Show headline, sentence, plot and the first rows of the table, if it has any.
 
-    def notebook_html(self) -> str:
-        """The same with the plot as an image: JupyterLab removes inline SVG from a notebook that it did not run."""
+        The plot is an image: JupyterLab removes inline SVG from a notebook that it did not run.
+        """
+        sentence = f"<p>{escape(self.sentence)}</p>" if self.sentence else ""
+        table = self.table.to_html(null=NAMELESS) if self.table.rows else ""
+        return f"<p><strong>{escape(self.headline)}</strong></p>{sentence}{self._image()}{table}"
+
+    def _image(self) -> str:
         if not self.svg:
-            return self._html("")
+            return ""
         image = base64.b64encode(_standalone(self.svg).encode()).decode("ascii")
-        return self._html(f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{image}">')
-
-    def _html(self, plot: str) -> str:
-        table = self.table.to_html() if self.table.rows else ""
-        sentence = f"<p>{html.escape(self.sentence)}</p>" if self.sentence else ""
-        return f"<p><strong>{html.escape(self.headline)}</strong></p>{sentence}{plot}{table}"
+        return f'<img alt="{escape(self.alt)}" src="data:image/svg+xml;base64,{image}">'
 
     def __repr__(self) -> str:
         return "\n".join(filter(None, [self.headline, self.sentence, repr(self.table)]))
@@ -233,37 +210,46 @@ class Figures(Shown):
         return cls(payload["name"], ordered, payload.get("title", ""), payload.get("units", {}))
 
     def to_html(self) -> str:
-        """A table of two columns."""
-        return self._table().to_html(limit=None)
+        """Make a table of two columns, each row headed by a name."""
+        return f"<table>{_caption(self.title)}<tbody>\n{self.rows_html(inline_style=True)}</tbody></table>"
+
+    def rows_html(self, *, inline_style: bool = False) -> Markup:
+        """Make the `<tr>` elements, with all data escaped; `inline_style` as for the rows of a table."""
+        name, value = (_alignment(column) if inline_style else "" for column in self._columns)
+        rows = (
+            f'<tr><th scope="row"{name}>{escape(label)}</th><td{value}>{escape(text)}</td></tr>\n'
+            for label, text in self._texts()
+        )
+        return Markup("".join(rows))
+
+    def _texts(self) -> list[tuple[str, str]]:
+        """Label and value of each as people read them."""
+        texts = {name: format_value(value, _kind_of(value)) for name, value in self.values.items()}
+        units = {name: f" {unit}" for name, unit in self.units.items() if self.values.get(name) is not None}
+        return [(Column(name).label, text + units.get(name, "")) for name, text in texts.items()]
 
     @property
-    def said(self) -> list[tuple[str, str]]:
-        """Label and value of each as people read them."""
-        return [(Column(name).label, self._said(name, value)) for name, value in self.values.items()]
-
-    def _said(self, name: str, value: Value) -> str:
-        text = format_value(value, _kind_of(value))
-        return f"{text} {self.units[name]}" if name in self.units and value is not None else text
-
-    def _table(self) -> Table:
-        rows = [list(pair) for pair in self.said]
+    def _columns(self) -> tuple[Column, Column]:
+        """The columns for names and values: to the right unless all values are words."""
         kinds = {_kind_of(value) for value in self.values.values() if value is not None}
-        value = Column("value", "text" if kinds == {"text"} else "integer")
-        return Table(self.name, [Column("name"), value], rows, self.title)
+        return Column("name"), Column("value", "text" if kinds == {"text"} else "integer")
 
     def __repr__(self) -> str:
-        return repr(self._table())
+        return repr(Table(self.name, self._columns, self._texts(), self.title))
 
 
-def _aligned(cells: Sequence[str], kind: ColumnKind) -> list[str]:
-    """The cells of a column, all as wide as the widest: numbers to the right."""
+def _padded(cells: Sequence[str], column: Column) -> list[str]:
+    """The cells of a column, all as wide as the widest."""
     width = max(map(len, cells))
-    return [cell.rjust(width) if kind in _NUMBERS else cell.ljust(width) for cell in cells]
+    return [cell.rjust(width) if column.is_number else cell.ljust(width) for cell in cells]
 
 
-def _style(kind: ColumnKind) -> str:
-    """The attributes of a cell: JupyterLab aligns all to the right."""
-    return f'class="{kind}"' if kind in _NUMBERS else f'class="{kind}" style="{_LEFT}"'
+def _alignment(column: Column) -> str:
+    return "" if column.is_number else f' style="{LEFT}"'
+
+
+def _caption(title: str) -> str:
+    return f'<caption style="{LEFT}; white-space: nowrap">{escape(title)}</caption>' if title else ""
 
 
 def _standalone(svg: str) -> str:
@@ -291,20 +277,6 @@ def to_json(value: object) -> Value:
     if hasattr(value, "__index__") and not isinstance(value, bool):
         return int(value)  # NumPy integers too
     raise TypeError(f"A table holds text, whole numbers, Decimal and days, not {type(value).__name__}.")
-
-
-def format_value(value: Value, kind: ColumnKind) -> str:
-    """One value as people read it: thousands separators, two decimals for money, an en dash for unknown."""
-    if value is None:
-        return "–"
-    if kind == "date":
-        date = datetime.date.fromisoformat(str(value))
-        return f"{WEEKDAYS[date.weekday()][:3]} {short_day(date, year=True)}"
-    if kind == "integer":
-        return f"{value:,}" if isinstance(value, int) else value
-    if kind == "money":
-        return amount(Decimal(value))
-    return f"{value} %" if kind == "percent" else str(value)
 
 
 def _kind_of(value: Value) -> ColumnKind:

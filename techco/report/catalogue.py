@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from urllib.parse import quote
 
-from techco.display.shown import format_value
+from techco.display.columns import format_value
 from techco.display.wording import listed, plural
 from techco.records.record import STEPS, RunRecord
 from techco.report.first_page import run_facts

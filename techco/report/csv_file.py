@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from techco.display.shown import Table, Value
+from techco.display.columns import Value
+from techco.display.shown import Table
 
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from techco.display.columns import Column, Value
 from techco.display.read_back import Collection
-from techco.display.shown import Column, Finding, Table, Value
+from techco.display.shown import Finding, Table
 from techco.display.wording import duration, listed, moment, plural, span
 from techco.records.record import REPORT, RunRecord
 from techco.redact import mask
 from techco.report.key_figures import explained, tiles
-from techco.report.pages import Entry, Link, page
-from techco.report.views import TableView, finding_view, table_view
+from techco.report.pages import Entry, Link, element_id, page
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SHORT_TITLES = {
@@ -46,12 +46,11 @@ _SPELLINGS = {"techco": "TechCo", "pyspark": "PySpark", "pysail": "Sail", "paper
 
 def run_page(record: RunRecord, shown: Collection) -> str:
     """Render the first page of a run's report."""
-    found = in_order(shown.findings)
-    findings = [finding_view(finding) for finding in found]
+    findings = in_order(shown.findings)
     figures, quality = tiles(shown), _quality(shown)
     contents = [Entry("Key figures", "key-figures")] if figures else []
     contents += [Entry("Findings", "findings")] if findings else []
-    contents += [Entry(_SHORT_TITLES.get(f.name, f.question), v.id, 3) for f, v in zip(found, findings, strict=True)]
+    contents += [Entry(_SHORT_TITLES.get(f.name, f.question), element_id(f.name), 3) for f in findings]
     contents += [Entry("Data quality", "data-quality")] if quality else []
     contents += [Entry("How it was made", "how")]
     return page(
@@ -162,10 +161,10 @@ def _quality(shown: Collection) -> dict[str, Any]:
     examples = shown.table("quarantine_examples")
     quality = {
         "sum": _sum(shown.figures("records")),
-        "sources": table_view(sources, "By raw file", caption=True) if sources else None,
+        "sources": sources,
         "refused": _refused(reasons),
-        "reasons": _reasons(reasons),
-        "examples": table_view(examples, "Examples of quarantined records") if examples and examples.rows else None,
+        "reasons": _by_count(reasons) if reasons and reasons.rows else None,
+        "examples": examples if examples and examples.rows else None,
         "notes": _open_ends(shown),
     }
     return quality if any(quality[key] for key in ("sum", "sources", "reasons", "examples", "notes")) else {}
@@ -187,12 +186,6 @@ def _sum(records: Mapping[str, Value]) -> dict[str, Any] | None:
     for sign, (name, label) in zip("=+++" if found == known["read"] else "≠+++", _RECORDS.items(), strict=True):
         terms.append({"sign": sign, "value": f"{known[name]:,}", "label": label})
     return {"sentence": sentence, "terms": terms}
-
-
-def _reasons(reasons: Table | None) -> TableView | None:
-    if not reasons or not reasons.rows:
-        return None
-    return table_view(_by_count(reasons), "Reasons for quarantine", caption=True)
 
 
 def _by_count(reasons: Table) -> Table:
@@ -294,9 +287,9 @@ def _reused(shown: Collection) -> str:
     return f"what is known of {plural(files, 'file')} without any log of the period" if files else ""
 
 
-def _provenance_tables(record: RunRecord, shown: Collection) -> list[Any]:
+def _provenance_tables(record: RunRecord, shown: Collection) -> list[Table]:
     """Lists of the provenance as tables, and the raw files as the ingest saw them."""
-    views = []
+    tables = []
     for name, value in record.provenance.items():
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
             names = list(dict.fromkeys(key for row in value for key in row))
@@ -305,11 +298,11 @@ def _provenance_tables(record: RunRecord, shown: Collection) -> list[Any]:
             }
             columns = [Column(key, kinds[key]) for key in names]  # type: ignore[arg-type]
             rows = [[_plain(row.get(key)) for key in names] for row in value]
-            views.append(table_view(Table(name, columns, rows), Column(name).label, caption=True))
+            tables.append(Table(name, columns, rows, Column(name).label))
     raw_files = shown.table("raw_files")
     if raw_files and "raw_files" not in record.provenance:
-        views.append(table_view(raw_files, "Raw files", caption=True))
-    return views
+        tables.append(replace(raw_files, title="Raw files"))
+    return tables
 
 
 def _plain(value: object) -> Value:

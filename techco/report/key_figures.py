@@ -10,8 +10,9 @@ from html import escape
 
 from markupsafe import Markup
 
+from techco.display.columns import ColumnKind, Value, format_value
 from techco.display.read_back import Collection
-from techco.display.shown import ColumnKind, Table, Value, format_value
+from techco.display.shown import Table
 from techco.display.wording import change, span
 
 _FIGURES: dict[str, tuple[str, ColumnKind, str]] = {

@@ -1,7 +1,7 @@
 """Turn one executed notebook into the body of a page, with nbconvert and the template `techco/report/web/notebook`.
 
 Importing this module imports nbconvert. What a cell put out is data: text is escaped, Markdown may not hold HTML, and
-HTML is shown only where `techco.report.views` makes it anew from a payload; other objects are shown as plain text.
+HTML is shown only where it is made anew from a payload; other objects are shown as plain text.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from traitlets.config import Config
 from techco.display.read_back import from_payload, masked
 from techco.display.shown import MIME
 from techco.redact import Pii, mask, mask_output
-from techco.report.pages import Entry
-from techco.report.views import shown_html
+from techco.report.pages import Entry, fragment
 
 _PRIORITY = ["image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]
 # One exporter serves all pages, as compiling its templates takes longer than a page; it keeps state while it works.
@@ -35,8 +34,17 @@ _SUMMARIES = {"injected-parameters": "Parameters of this run", "parameters": "Pa
 
 
 def notebook_body(notebook: Path, pii: Pii = "mask", csv: bool = True) -> tuple[str, list[Entry]]:
-    """The cells of a notebook as safe HTML, and its headings of level 2 and 3; `pii` as for a run, `csv` as for
-    `shown_html`."""
+    """The cells of a notebook as safe HTML, and its headings of level 2 and 3.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook.
+    pii
+        Whether personal data is hidden.
+    csv
+        Whether findings link to the CSV files of their numbers.
+    """
     node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     with _EXPORTER_LOCK:
         body, _ = _exporter(pii, csv).from_notebook_node(node)
@@ -64,7 +72,7 @@ def _exporter(pii: Pii, csv: bool) -> HTMLExporter:
     exporter = _Exporter(config=config, template_name="notebook", extra_template_basedirs=[web])  # type: ignore[no-untyped-call]
     exporter.environment.globals["shown_mime"] = MIME
     exporter.environment.filters |= {
-        "shown_html": lambda payload: shown_html(masked(from_payload(payload), pii), csv),
+        "shown_html": lambda payload: fragment("shown.html.j2", shown=masked(from_payload(payload), pii), csv=csv),
         "mask": mask if pii == "mask" else str,
         "mask_output": mask_output if pii == "mask" else str,
     }

@@ -18,6 +18,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from techco.display.columns import rows_html
+from techco.display.shown import NAMELESS
 from techco.system.files import write_whole
 
 
@@ -62,6 +64,11 @@ def page(template: str, links: Sequence[Link], contents: Sequence[Entry] = (), *
     return _environment().get_template(template).render(**frame, links=links, contents=contents, **context)
 
 
+def element_id(name: str) -> str:
+    """The id of the element that shows what has this name."""
+    return name.replace("_", "-")
+
+
 def write_page(path: Path, html: str) -> None:
     """Write a page; what UTF-8 cannot hold, such as half of a surrogate pair, becomes a question mark."""
     write_whole(path, html.encode("utf-8", "replace").decode("utf-8"))
@@ -70,7 +77,11 @@ def write_page(path: Path, html: str) -> None:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     loader = PackageLoader("techco.report", "web")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    options: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=loader, autoescape=True, **options)
+    environment.globals |= {"rows_html": rows_html, "nameless": NAMELESS}
+    environment.filters["element_id"] = element_id
+    return environment
 
 
 @lru_cache

@@ -22,8 +22,6 @@ from techco.report.first_page import in_order, page_links, run_facts, run_page, 
 from techco.report.pages import page, write_page
 from techco.system.files import write_whole
 
-__all__ = ["read_shown", "render", "render_catalogue", "render_page"]
-
 
 def render(record: RunRecord, out: Path) -> None:
     """Make the report of a run, whether it completed or failed, and the list of all runs.
@@ -50,27 +48,6 @@ def render(record: RunRecord, out: Path) -> None:
     record.report = str(index)
     write_page(index, run_page(record, shown))
     render_catalogue(out, record)
-
-
-def render_page(notebook: Path, page: Path, record: RunRecord) -> None:
-    """Make the page of one executed notebook, finished or not.
-
-    Parameters
-    ----------
-    notebook
-        The executed notebook; its name without suffix is the name of the step.
-    page
-        The HTML file to write.
-    record
-        The run it belongs to, for the heading and the links to the other pages.
-
-    Raises
-    ------
-    TechcoError
-        When the file is no notebook.
-    """
-    read_shown(notebook, record.pii)
-    write_page(page, _notebook_page(notebook, notebook.stem, record))
 
 
 def render_catalogue(out: Path, unsaved: RunRecord | None = None) -> None:

@@ -36,7 +36,8 @@ from tests.support.stand_ins import Answer, Request, serve, storage_error
 from tests.support.tiny_notebooks import write_notebook, write_templates
 
 FINDING = """
-from techco.display.shown import Column, Figures, Finding, Table
+from techco.display.columns import Column
+from techco.display.shown import Figures, Finding, Table
 table = Table("sales_by_day", [Column("event_date", "date"), Column("sales", "money")], [["2023-08-01", "12.50"]])
 display(Figures("key_figures", {"total_sales": "12.50"}))
 display(Finding("sales_by_day", "How much was sold?", "Sales were 12.50 €", "", table))

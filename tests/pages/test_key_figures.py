@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from techco.display.columns import Column, ColumnKind, Value
 from techco.display.read_back import Collection
-from techco.display.shown import Column, ColumnKind, Figures, Table, Value
+from techco.display.shown import Figures, Table
 from techco.report import render
 from techco.report.key_figures import Tile, explained, tiles, trend_line
 from tests.support.reports import RUN, analysis, make_record, step

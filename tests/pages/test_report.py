@@ -14,7 +14,9 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 
 from techco import findings
-from techco.display.shown import Column, Figures, Finding, Table
+from techco.display.columns import Column, rows_html
+from techco.display.read_back import read_shown
+from techco.display.shown import NAMELESS, Figures, Finding, Table
 from techco.errors import TechcoError
 from techco.records.record import RunError, RunRecord, Status, StepRecord
 from techco.report import render
@@ -36,6 +38,7 @@ from tests.support.reports import (
     pages,
     render_all,
     render_failed,
+    render_notebook,
     save_notebook,
     step,
     table,
@@ -251,11 +254,10 @@ def test_every_link_leads_to_a_file(site: Path, completed: RunRecord) -> None:
 
 def test_mail_addresses_and_telephone_numbers_are_masked_in_every_page(out: Path, failed: RunRecord) -> None:
     printed = new_output("stream", name="stdout", text="eve@example.com +1-202-555-0101 10   20   30   40")
-    notebook = save_notebook(out / "x.ipynb", [cell_of(printed)])
-    render.render_page(notebook, folder(out) / "x.html", failed)
+    noisy = render_notebook(out, failed, "x", [cell_of(printed)])
     for page in pages(out):
         assert not re.search(r"(mary|bob|eve)@|555-0101", page.read_text(encoding="utf-8")), page
-    assert "10   20   30   40" in (folder(out) / "x.html").read_text(encoding="utf-8")
+    assert "10   20   30   40" in noisy.read_text(encoding="utf-8")
 
 
 def test_a_failed_run_says_what_finished_what_failed_and_how_to_go_on(out: Path, failed: RunRecord) -> None:
@@ -341,12 +343,20 @@ def test_a_cell_says_that_a_table_is_empty() -> None:
     assert finding.to_html() == f"<p><strong>{finding.headline}</strong></p>"
 
 
+def test_a_notebook_shows_the_rows_of_the_page_and_aligns_them_itself() -> None:
+    columns = [Column("product_id"), Column("category"), Column("event_date", "date")]
+    shown = Table.of("x", columns, [[7, "a\n<b>", "2023-08-05"], [8, None, None]])
+    page = rows_html(shown.columns, shown.rows, NAMELESS)
+    assert "<tr><td>7</td><td>a &lt;b&gt;</td>" in page
+    assert '<td class="none">(no category)</td><td class="none">–</td>' in page
+    assert page in shown.to_html(NAMELESS).replace(' style="text-align: left"', "")
+    assert "<td>7</td>" in shown.to_html()  # the notebook aligns to the right what has no style
+
+
 def test_figures_of_words_read_from_the_left_and_of_numbers_from_the_right() -> None:
-    assert (
-        '<td class="text" style="text-align: left">/srv/shop</td>'
-        in Figures("shop", {"storage": "/srv/shop", "tables": None}).to_html()
-    )
-    assert '<td class="integer">12.50</td>' in Figures("x", {"total_sales": "12.50", "conversion": "3.1"}).to_html()
+    words = Figures("shop", {"storage": "/srv/shop", "tables": None}).to_html()
+    assert '<td style="text-align: left">/srv/shop</td>' in words
+    assert "<td>12.50</td>" in Figures("x", {"total_sales": "12.50", "conversion": "3.1"}).to_html()
 
 
 def test_a_failed_run_has_metrics_of_what_finished(out: Path, failed: RunRecord) -> None:
@@ -368,8 +378,7 @@ def test_the_page_of_a_failed_notebook_folds_the_trace_and_marks_what_did_not_ru
 def test_a_trace_keeps_the_colours_that_have_a_name(out: Path, failed: RunRecord) -> None:
     trace = "\x1b[1;38;5;28mBold\x1b[39m \x1b[38;2;1;2;3mplain\x1b[0m \x1b[31mred\x1b[0m 138;5;28m"
     error = new_output("error", ename="E", evalue="", traceback=[trace])
-    render.render_page(save_notebook(out / "x.ipynb", [cell_of(error)]), folder(out) / "x.html", failed)
-    html = (folder(out) / "x.html").read_text()
+    html = render_notebook(out, failed, "x", [cell_of(error)]).read_text()
     assert '<span class="ansi-bold">Bold' in html
     assert '<span class="ansi-red-fg">red</span> 138;5;28m' in html
     assert "rgb(" not in html.partition('class="callout')[2]
@@ -399,7 +408,7 @@ def test_a_damaged_notebook_costs_only_its_own_page(out: Path) -> None:
     render.render(record, out)
     assert [bool(s.report) for s in record.steps] == [True, False]
     with pytest.raises(TechcoError, match=r"join\.ipynb is not a readable notebook .* Run the step again"):
-        render.read_shown(Path(str(damaged.notebook)))
+        read_shown(Path(str(damaged.notebook)))
 
 
 def test_rendering_again_removes_what_is_no_longer_there(out: Path) -> None:
@@ -412,7 +421,7 @@ def test_rendering_again_removes_what_is_no_longer_there(out: Path) -> None:
 
 def test_read_shown_returns_what_the_cells_showed_in_order(out: Path) -> None:
     shown = [*joined(), *analysis()]
-    read = render.read_shown(Path(str(step(out, "analysis", shown).notebook)))
+    read = read_shown(Path(str(step(out, "analysis", shown).notebook)))
     assert [(type(item), item.payload()) for item in read] == [
         (type(item), json.loads(json.dumps(item.payload()))) for item in shown
     ]
@@ -437,8 +446,7 @@ def test_notebook_pages_have_contents_folded_code_and_escaped_outputs(out: Path)
         ),
         new_markdown_cell("## Second part"),
     ]  # fmt: skip
-    page = folder(out) / "join.html"
-    render.render_page(save_notebook(out / "join.ipynb", cells), page, completed)
+    page = render_notebook(out, completed, "join", cells)
     reader = Reader(page)
     assert [link for link in reader.values("href") if link.startswith("#section")] == ["#section-1", "#section-2"]
     assert {"section-1", "section-2"} <= set(reader.values("id"))
@@ -455,9 +463,7 @@ def test_images_are_embedded_and_scripts_are_not(out: Path) -> None:
     completed = render_all(out)
     svg = f'<svg xmlns="http://www.w3.org/2000/svg">{SCRIPT}</svg>'
     bundle = {"image/svg+xml": svg, "application/javascript": "alert(1)", "text/plain": "A plot"}
-    notebook = save_notebook(out / "x.ipynb", [cell_of(new_output("display_data", data=bundle))])
-    render.render_page(notebook, folder(out) / "x.html", completed)
-    reader = Reader(folder(out) / "x.html")
+    reader = Reader(render_notebook(out, completed, "x", [cell_of(new_output("display_data", data=bundle))]))
     image = next(attrs for tag, attrs in reader.tags if tag == "img")
     assert (image["src"] or "").startswith("data:image/svg+xml;base64,")
     assert image["alt"] == "A plot"
@@ -468,7 +474,7 @@ def test_a_payload_of_another_version_is_named(out: Path) -> None:
     bundle = {"application/vnd.techco+json": {"kind": "map", "name": "x"}}
     notebook = save_notebook(out / "x.ipynb", [cell_of(new_output("display_data", data=bundle))])
     with pytest.raises(TechcoError, match="Known kinds: table, finding, figures"):
-        render.read_shown(notebook)
+        read_shown(notebook)
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_report(out: Path) -> None:

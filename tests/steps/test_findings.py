@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from techco import findings
-from techco.display.shown import Column, Finding
+from techco.display.columns import Column
+from techco.display.shown import Finding
 from techco.errors import TableError
 from techco.redact import Pii
 from techco.report.csv_file import to_csv

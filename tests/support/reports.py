@@ -13,7 +13,8 @@ import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from techco import findings
-from techco.display.shown import Column, Figures, Shown, Table
+from techco.display.columns import Column
+from techco.display.shown import Figures, Shown, Table
 from techco.records.record import RunError, RunRecord, Status, StepRecord
 from techco.report import render
 
@@ -133,6 +134,15 @@ def render_failed(out: Path) -> RunRecord:
     record.error = RunError("join", f"No table web_logs {SCRIPT}.", "\x1b[0;31mTrace\x1b[0m of bob@example.com")
     render.render(record, out)
     return record
+
+
+def render_notebook(out: Path, record: RunRecord, name: str, cells: Sequence[nbformat.NotebookNode]) -> Path:
+    """Render the run with one step of these cells, and return the page of that step."""
+    notebook = save_notebook(out / "runs" / RUN / f"{name}.ipynb", cells)
+    others = [step for step in record.steps if step.name != name]
+    record.steps = [*others, StepRecord(name, "completed", 1.5, str(notebook))]
+    render.render(record, out)
+    return folder(out) / f"{name}.html"
 
 
 def folder(out: Path) -> Path:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from techco import open_shop
+from techco.display.columns import Column
 from techco.display.read_back import masked
-from techco.display.shown import Column, Table
+from techco.display.shown import Table
 from techco.errors import ParameterError
 from techco.redact import check_pii, mask, mask_output, mask_record
 from techco.settings import load_settings
