@@ -12,19 +12,23 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pyspark
 import pytest
 
+from techco.doctor import machine
 from techco.engines.connect import connect_to_server
 from techco.engines.session import configure, open_session
 from techco.sample.generate import SampleSpec, generate
+from techco.shop import Shop
 from techco.storage.azure.identity import identity
 from techco.storage.folder import Folder
 from techco.tables.tables import Tables
 from tests.support import azurite
 from tests.support.azurite import Azurite
+from tests.support.needs import mark_by_need, missing
+from tests.support.shops import log, write_shop
 from tests.support.spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
 from tests.support.stand_ins import (
     Answer,
@@ -36,6 +40,7 @@ from tests.support.stand_ins import (
     managed_identity,
     serve,
 )
+from tests.support.storages import AUGUST, KINDS, Changing, in_kind, make_states
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,11 +49,10 @@ if TYPE_CHECKING:
 _SPARK_STARTS_WITHIN_S = 90
 
 
-def missing(what: str) -> NoReturn:
-    """Skip a test for want of a part of the machine; in CI, where all must be there, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} (in CI nothing may be missing)")
-    pytest.skip(what)
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark_by_need(item)
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +161,44 @@ def storage(tmp_path: Path) -> Folder:
 def tables(sail: SparkSession, storage: Folder) -> Tables:
     """The tables of an empty storage."""
     return Tables(sail, storage)
+
+
+@pytest.fixture
+def shop(sail: SparkSession, storage: Folder) -> Shop:
+    """August of a shop, with Sail, whose storage is empty."""
+    return Shop(storage, AUGUST, sail, "run-1")
+
+
+@pytest.fixture
+def any_shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
+    """August of a shop, with every engine of one machine in turn, whose storage is empty."""
+    name, spark = engine_here
+    return Shop(storage, AUGUST, spark, "run-1", engine=name)
+
+
+@pytest.fixture
+def small_shop(tmp_path: Path) -> Folder:
+    """A storage with the raw files of a shop, nothing of which is wrong."""
+    (tmp_path / "shop").mkdir()
+    return write_shop(Folder(str(tmp_path / "shop")), [log(1), log(2, "2023-08-31", "purchase")])
+
+
+@pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The raw files of a shop as they were, and as they are now; tests only read them."""
+    return make_states(tmp_path_factory.mktemp("states"), logs=900)
+
+
+@pytest.fixture(params=KINDS)
+def changing(request: pytest.FixtureRequest, tmp_path: Path, states: tuple[Path, Path]) -> Changing:
+    """A shop whose raw files change, in every kind of storage in turn, of which nothing has been ingested yet."""
+    return in_kind(request, tmp_path, states)
+
+
+@pytest.fixture
+def no_other_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever else works on the machine that runs the tests is not seen."""
+    monkeypatch.setattr(machine, "other_users", lambda: "no other user has a process here")
 
 
 @pytest.fixture(scope="session")

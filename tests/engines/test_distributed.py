@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from techco.sample.generate import SampleSpec, generate
 from tests.support.spark_cluster import Cluster, Task, run_cluster
 from tests.support.whole_runs import by_server, command, numbers, run
@@ -54,6 +56,7 @@ def test_one_large_array_is_read_joined_and_summed_by_the_executors_of_both_work
     assert numbers(tmp_path / "spark") == numbers(tmp_path / "sail")
 
 
+@pytest.mark.spark
 def test_a_worker_that_is_killed_in_the_middle_of_a_run_changes_nothing(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     generate(shop, SampleSpec(customers=1000, logs=50_000))

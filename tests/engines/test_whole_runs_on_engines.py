@@ -13,24 +13,19 @@ from pathlib import Path
 import pytest
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
-from typer.testing import CliRunner
 
 from techco import open_shop
-from techco.cli.app import app
 from techco.engines.cluster import check_cluster
-from techco.engines.connect import check_version, connect_to_server
-from techco.engines.names import parse_engine, split_token
+from techco.engines.connect import connect_to_server
 from techco.engines.session import open_session, ready_engine
-from techco.engines.spark_conf import conf, parse_pairs
-from techco.errors import CredentialError, EngineError, ParameterError
+from techco.errors import CredentialError, EngineError
 from techco.sample.generate import SampleSpec, generate
-from techco.settings import load_settings
 from techco.storage.folder import Folder
-from tests.steps.test_real_shops import REAL
+from tests.support.real_shop import PERIOD, real_shop
 from tests.support.shops import log, write_shop
 from tests.support.spark_cluster import TOKEN, Cluster
 from tests.support.stand_ins import Answer, free_port, serve
-from tests.support.whole_runs import QUICK, Engine, by_master, by_server, numbers, run, spark_here
+from tests.support.whole_runs import Engine, by_master, by_server, numbers, run, spark_here
 
 
 def messy(folder: Path) -> str:
@@ -41,18 +36,17 @@ def messy(folder: Path) -> str:
 
 def real(folder: Path) -> str:
     """The shop that the raw files came from."""
-    if not REAL.is_dir():
-        pytest.skip("the real raw files are not on this machine")
-    shutil.copytree(REAL, folder, ignore=shutil.ignore_patterns("README*"))
-    return "2023-08-02..2023-08-09"
+    shutil.copytree(real_shop(), folder, ignore=shutil.ignore_patterns("README*"))
+    return "..".join(PERIOD)
 
 
 # Five million logs: here on one machine, and by a cluster in test_distributed.py.
+@pytest.mark.spark
 @pytest.mark.parametrize(
     ("kind", "engine"),
     [
-        ("messy", "spark"), ("messy", "spark://"), ("messy", "sc://"), ("real", "spark"), ("real", "sc://"),
-        ("large", "spark"),
+        ("messy", "spark"), ("messy", "spark://"), ("messy", "sc://"), ("large", "spark"),
+        pytest.param("real", "spark", marks=pytest.mark.real), pytest.param("real", "sc://", marks=pytest.mark.real),
     ],
 )  # fmt: skip
 def test_a_whole_run_gives_the_same_files_on_every_engine(
@@ -88,31 +82,6 @@ def engine_of(request: pytest.FixtureRequest, kind: str) -> Engine:
     return by_server(cluster) if kind == "sc://" else by_master(cluster)
 
 
-@pytest.mark.parametrize("name", ["spark:/a", "sc://", "sc://host:99999", "sc://host/a", "yarn", "", "spark://host"])
-def test_an_unknown_engine_is_refused_with_those_that_are_known(name: str) -> None:
-    with pytest.raises(ParameterError, match="Allowed: sail, spark, spark://HOST:PORT or sc://"):
-        parse_engine(name)
-
-
-def test_a_token_in_an_engines_name_is_refused_where_a_notebook_would_keep_it(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="TECHCO_SPARK_TOKEN") as refused:
-        open_shop(str(tmp_path), "2023-08", engine="sc://host:1/;token=my-secret-token")
-    assert "my-secret-token" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("given", "name", "token"),
-    [
-        ("sc://h:1/;token=a%20b", "sc://h:1", "a b"),
-        ("sc://h:1/;use_ssl=true;token=ab", "sc://h:1/;use_ssl=true", "ab"),
-        ("sc://h:1/;token=ab;use_ssl=true", "sc://h:1/;use_ssl=true", "ab"),
-        ("sail", "sail", ""),
-    ],
-)
-def test_a_token_is_taken_out_of_an_engines_name(given: str, name: str, token: str) -> None:
-    assert split_token(given) == (name, token)
-
-
 def test_a_server_that_is_not_there_is_named_within_seconds(tmp_path: Path) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
     started = time.monotonic()
@@ -143,17 +112,6 @@ def test_a_query_that_is_refused_is_told_by_its_error_alone(
     with pytest.raises(AnalysisException, match="nowhere"):
         apache_spark.sql("SELECT 1 FROM nowhere").collect()
     assert capfd.readouterr().err == ""
-
-
-@pytest.mark.parametrize("version", ["3.5.1", "4.1.0", "5.0.0", "unknown"])
-def test_a_server_of_another_version_is_refused(version: str) -> None:
-    with pytest.raises(EngineError, match=f"is Spark {version}, and this is a client of PySpark 4.2"):
-        check_version("sc://host", version)
-
-
-@pytest.mark.parametrize("version", ["4.2.1", "4.3.0", "4.10.0-preview"])
-def test_a_server_may_be_newer_within_its_major_version(version: str) -> None:
-    check_version("sc://host", version)
 
 
 class Elsewhere(Folder):
@@ -279,6 +237,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.spark
 def test_a_server_that_ends_meanwhile_is_not_asked_for_long() -> None:
     done = subprocess.run([sys.executable, "-c", LOSES_ITS_SERVER], capture_output=True, text=True, check=True)
     count, ended, lost = done.stdout.split()
@@ -308,47 +267,7 @@ def test_without_java_apache_spark_is_refused_before_anything_starts(
     assert not (tmp_path / "out").exists()
 
 
-def test_settings_of_spark_are_refused_for_sail(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["run", "--storage", str(tmp_path), "--period", "2023", *QUICK])
-    assert result.exit_code == 2
-    assert "is for Apache Spark, and the engine is sail" in result.stderr
-
-
-def test_a_setting_is_a_key_and_a_value() -> None:
-    assert parse_pairs(["spark.a=1", "spark.b=x=y"]) == {"spark.a": "1", "spark.b": "x=y"}
-    with pytest.raises(ParameterError, match="Give KEY=VALUE"):
-        parse_pairs(["spark.a"])
-
-
-@pytest.mark.parametrize("key", ["fs.azure.account.key.shop", "spark.my.password", "fs.azure.sas.fixed.token.shop"])
-def test_a_credential_is_no_option(key: str) -> None:
-    with pytest.raises(ParameterError, match="TECHCO_SPARK_CONF") as refused:
-        parse_pairs([f"{key}=hush-hush"])
-    assert "hush-hush" not in str(refused.value)
-
-
-def test_settings_of_spark_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TECHCO_SPARK_CONF", '{"spark.executor.memory": "2g"}')
-    monkeypatch.setenv("TECHCO_SPARK_PACKAGES", "org.apache.hadoop:hadoop-azure:3.5.0")
-    monkeypatch.setenv("TECHCO_SPARK_MEMORY", "4g")
-    assert load_settings().spark_conf_for("spark") == {
-        "spark.jars.packages": "org.apache.hadoop:hadoop-azure:3.5.0",
-        "spark.driver.memory": "4g",
-        "spark.executor.memory": "2g",
-    }
-    assert conf({}) == {}
-
-
-@pytest.mark.parametrize("text", ["{", "[1]", '{"a": {"token": "hush-hush"}}', "hush-hush"])
-def test_settings_that_are_no_json_object_are_refused_without_repeating_them(
-    monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    monkeypatch.setenv("TECHCO_SPARK_CONF", text)
-    with pytest.raises(ParameterError, match="TECHCO_SPARK_CONF") as refused:
-        load_settings()
-    assert "hush-hush" not in str(refused.value)
-
-
+@pytest.mark.spark
 def test_a_driver_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     code = "from techco.engines.session import open_session; "
     code += "print(open_session('spark').range(3).count(), flush=True); input()"
@@ -372,6 +291,7 @@ def test_a_driver_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     assert not _with_mark(tmp_path)
 
 
+@pytest.mark.spark
 def test_a_process_that_used_two_sessions_of_a_driver_ends(tmp_path: Path) -> None:
     write_shop(Folder(str(tmp_path)), [log(1)])
     words = [sys.executable, "-m", "techco", "doctor", "--storage", str(tmp_path), "--engine", "spark"]

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import missing
 from pyspark.sql import SparkSession
 from rich.console import Console
 
@@ -34,9 +33,10 @@ from techco.runs.workers import most_jobs
 from techco.sample.generate import Expected, SampleSpec, generate
 from techco.shop import Shop
 from techco.storage.folder import Folder
+from tests.support.needs import missing
 from tests.support.processes import Started, wait_until_gone
 from tests.support.shops import log, write_shop
-from tests.support.storages import KINDS, Changing, figures, in_kind, make_states
+from tests.support.storages import Changing, figures
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
 SOME_FAILED, USAGE = 3, 2
@@ -179,6 +179,7 @@ def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
     assert "2 periods in" in made.stdout
 
 
+@pytest.mark.spark
 def test_all_periods_share_one_driver_of_apache_spark(tmp_path: Path) -> None:
     if not shutil.which("java"):
         missing("No Java on this machine: Apache Spark needs Java 17 or newer")
@@ -354,25 +355,14 @@ def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
         assert figures_of(tmp_path, part["run_id"]) == alone(tmp_path, period), period
 
 
-@pytest.fixture(scope="module")
-def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return make_states(tmp_path_factory.mktemp("states"), logs=900)
-
-
-@pytest.fixture(params=KINDS)
-def shop(request: pytest.FixtureRequest, tmp_path: Path, states: tuple[Path, Path]) -> Changing:
-    """A shop in every kind of storage in turn."""
-    return in_kind(request, tmp_path, states)
-
-
-def test_a_backfill_replaces_what_was_there_in_every_kind_of_storage(shop: Changing) -> None:
-    before = shop.run(period="2023-07-31..2023-08-02")
-    shop.put(shop.states[1])
-    made = shop.run("--each", "day", period="2023-07-31..2023-08-02")["periods"]
-    after = shop.run(period="2023-07-31..2023-08-02")
+def test_a_backfill_replaces_what_was_there_in_every_kind_of_storage(changing: Changing) -> None:
+    before = changing.run(period="2023-07-31..2023-08-02")
+    changing.put(changing.states[1])
+    made = changing.run("--each", "day", period="2023-07-31..2023-08-02")["periods"]
+    after = changing.run(period="2023-07-31..2023-08-02")
     assert after["metrics"]["total_sales"] != before["metrics"]["total_sales"]
     assert str(sum(Decimal(day["total_sales"]) for day in made)) == after["metrics"]["total_sales"]
-    runs = [record for record in recorded_runs(shop.out) if record.start_date == record.end_date]
+    runs = [record for record in recorded_runs(changing.out) if record.start_date == record.end_date]
     assert [_is_reused(record) for record in runs] == [True] * 3
 
 

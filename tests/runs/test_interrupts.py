@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import missing
 from deltalake import DeltaTable
 
 from techco.records.find import recorded_runs
 from techco.records.record import RunRecord
 from techco.sample.generate import Expected, SampleSpec, generate
+from tests.support.needs import missing
 from tests.support.processes import Ended, Started, marked, wait_until_gone
 from tests.support.stand_ins import free_port
 from tests.support.tiny_notebooks import wait_for_text, write_templates
@@ -305,6 +305,7 @@ def test_the_list_tells_an_interrupted_run_from_a_broken_one(tmp_path: Path) -> 
     assert "interrupted in join" in (tmp_path / "out" / "reports" / "index.html").read_text()
 
 
+@pytest.mark.spark
 def test_apache_spark_ends_with_a_run_that_is_interrupted_while_it_starts_or_killed_later(tmp_path: Path) -> None:
     if not shutil.which("java"):
         missing("No Java on this machine: Apache Spark needs Java 17 or newer")

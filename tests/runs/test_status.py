@@ -10,12 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import missing
 
 from techco.period import Period
 from techco.records.find import recorded_runs
 from techco.records.record import RunRecord
 from techco.runs.run import RunRequest, run
+from tests.support.needs import missing
 from tests.support.processes import Started
 from tests.support.tiny_notebooks import outputs, statuses, write_notebook, write_templates
 

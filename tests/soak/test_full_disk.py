@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import missing
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -29,6 +28,7 @@ from techco.records.find import recorded_runs
 from techco.shop import Shop
 from techco.storage.folder import Folder
 from techco.tables.vacuum import vacuum
+from tests.support.needs import missing
 from tests.support.shops import log, write_shop
 from tests.support.tiny_notebooks import write_templates
 

@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import psutil
 import pytest
@@ -16,60 +15,53 @@ from techco.contract import TABLES
 from techco.records.find import recorded_runs
 from techco.records.record import RunRecord
 from techco.tables.vacuum import vacuum
-from tests.support.storages import KINDS, Changing, contents, figures, in_kind, make_states
+from tests.support.storages import Changing, contents, figures
 
 _ENDS_WITHIN_S = 20
 _SEED = 20231
 
 
-@pytest.fixture(scope="module")
-def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Raw files as they were, and as they are now."""
-    return make_states(tmp_path_factory.mktemp("states"), logs=900)
+@pytest.fixture
+def changing(changing: Changing) -> Changing:
+    """A shop whose tables are as runs of both its states leave them."""
+    changing.settle()
+    return changing
 
 
-@pytest.fixture(params=KINDS)
-def shop(request: pytest.FixtureRequest, tmp_path: Path, states: tuple[Path, Path]) -> Changing:
-    """A shop in every kind of storage in turn."""
-    made = in_kind(request, tmp_path, states)
-    made.settle()
-    return made
-
-
-def test_a_run_that_is_killed_leaves_each_table_whole_and_the_next_is_exact(shop: Changing) -> None:
-    kill_runs(shop, kills=2 if not shop.variables else 1)
+def test_a_run_that_is_killed_leaves_each_table_whole_and_the_next_is_exact(changing: Changing) -> None:
+    kill_runs(changing, kills=2 if not changing.variables else 1)
 
 
 @pytest.mark.soak
-def test_fifty_runs_that_are_killed_leave_each_table_whole(shop: Changing) -> None:
-    kill_runs(shop, kills=50)
+def test_fifty_runs_that_are_killed_leave_each_table_whole(changing: Changing) -> None:
+    kill_runs(changing, kills=50)
 
 
-def kill_runs(shop: Changing, kills: int) -> None:
+def kill_runs(changing: Changing, kills: int) -> None:
     """Kill runs, each of which would replace the period by the other state, and look at what they leave."""
     moments, killed = random.Random(_SEED), 0
     for number in range(kills):
         old, new = number % 2, (number + 1) % 2
-        shop.put(shop.states[new])
-        earlier = {record.run_id for record in recorded_runs(shop.out)}
-        when = at_random(moments, shop.lasts_s) if number % 2 else at_a_write(moments, shop)
-        ended = kill(shop, when, with_children=moments.random() < 0.7)
+        changing.put(changing.states[new])
+        earlier = {record.run_id for record in recorded_runs(changing.out)}
+        when = at_random(moments, changing.lasts_s) if number % 2 else at_a_write(moments, changing)
+        ended = kill(changing, when, with_children=moments.random() < 0.7)
         killed += not ended
-        check_tables(shop, old, new)
-        check_records(shop, new, [run for run in recorded_runs(shop.out) if run.run_id not in earlier], ended)
-        assert figures(shop.run()) == shop.metrics[new], f"after kill {number}"
-        assert contents(shop.storage) == shop.whole[new], f"after kill {number}"
+        check_tables(changing, old, new)
+        check_records(changing, new, [run for run in recorded_runs(changing.out) if run.run_id not in earlier], ended)
+        assert figures(changing.run()) == changing.metrics[new], f"after kill {number}"
+        assert contents(changing.storage) == changing.whole[new], f"after kill {number}"
     print(f"{killed} of {kills} runs were killed")  # noqa: T201 - the figure of the long version
     assert killed
-    before = {file.name for file in shop.storage.files("tables")}
-    removed = sum(one.files for one in vacuum(shop.storage, timedelta()))
-    assert len(before) - len({file.name for file in shop.storage.files("tables")}) == removed > 0
-    assert contents(shop.storage) == shop.whole[kills % 2]
+    before = {file.name for file in changing.storage.files("tables")}
+    removed = sum(one.files for one in vacuum(changing.storage, timedelta()))
+    assert len(before) - len({file.name for file in changing.storage.files("tables")}) == removed > 0
+    assert contents(changing.storage) == changing.whole[kills % 2]
 
 
-def kill(shop: Changing, when: Callable[[subprocess.Popen[str]], None], with_children: bool) -> bool:
+def kill(changing: Changing, when: Callable[[subprocess.Popen[str]], None], with_children: bool) -> bool:
     """Start a run and kill it at a moment, alone or as when a machine goes down; whether it had ended before."""
-    with shop.start(shop.command()) as process:
+    with changing.start(changing.command()) as process:
         when(process)
         everyone: list[psutil.Process] = []
         if ended := process.poll() is not None:
@@ -85,22 +77,22 @@ def kill(shop: Changing, when: Callable[[subprocess.Popen[str]], None], with_chi
     return ended
 
 
-def check_tables(shop: Changing, old: int, new: int) -> None:
+def check_tables(changing: Changing, old: int, new: int) -> None:
     """Each part of each table is as it was or as it should become; other days are as they were."""
-    found = contents(shop.storage)
-    for part in shop.whole[old].keys() | shop.whole[new].keys():
-        assert found.get(part) in (shop.whole[old].get(part), shop.whole[new].get(part)), part
+    found = contents(changing.storage)
+    for part in changing.whole[old].keys() | changing.whole[new].keys():
+        assert found.get(part) in (changing.whole[old].get(part), changing.whole[new].get(part)), part
         if part.endswith((" before", " after")):
-            assert found[part] == shop.whole[old][part] == shop.whole[new][part]
+            assert found[part] == changing.whole[old][part] == changing.whole[new][part]
 
 
-def check_records(shop: Changing, new: int, runs: list[RunRecord], ended: bool) -> None:
+def check_records(changing: Changing, new: int, runs: list[RunRecord], ended: bool) -> None:
     """A run that was killed before it had a record left none; any other is failed, unless all of it was done."""
     for run in runs:
         assert run.status == "completed" if ended else run.status in ("completed", "failed")
         if run.status == "completed":
             assert {step.status for step in run.steps} == {"completed"}
-            assert contents(shop.storage) == shop.whole[new]
+            assert contents(changing.storage) == changing.whole[new]
 
 
 def at_random(moments: random.Random, lasts_s: float) -> Callable[[subprocess.Popen[str]], None]:
@@ -108,12 +100,12 @@ def at_random(moments: random.Random, lasts_s: float) -> Callable[[subprocess.Po
     return lambda process: _sleep(process, moments.uniform(0, lasts_s))
 
 
-def at_a_write(moments: random.Random, shop: Changing) -> Callable[[subprocess.Popen[str]], None]:
+def at_a_write(moments: random.Random, changing: Changing) -> Callable[[subprocess.Popen[str]], None]:
     """Just after a file of one of the tables has come: between the writing of rows and their commit, or during it."""
     table = moments.choice(sorted(TABLES))
 
     def names() -> list[str]:
-        return [file.name for file in shop.storage.files(f"tables/{table}", hidden=True)]
+        return [file.name for file in changing.storage.files(f"tables/{table}", hidden=True)]
 
     before, wait_s = names(), moments.uniform(0, 0.1)
 

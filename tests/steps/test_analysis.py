@@ -210,21 +210,21 @@ def test_nothing_is_no_error(spark: SparkSession) -> None:
 
 
 @pytest.fixture
-def shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
-    name, spark = engine_here
-    return Shop(storage, Period.parse("2023-08-01..2023-08-03"), spark, "run-1", engine=name)
+def three_days(any_shop: Shop) -> Shop:
+    """An empty shop, of which the first three days of August are asked for."""
+    return replace(any_shop, period=Period.parse("2023-08-01..2023-08-03"))
 
 
-def test_a_summary_names_what_the_reader_should_know(shop: Shop) -> None:
+def test_a_summary_names_what_the_reader_should_know(three_days: Shop) -> None:
     logs = [
         log(1),
         log(2, action="purchase", quantity=3),
         log(3, day="2023-08-03", action="purchase", product_id="PROD000", customer_id="CUST9"),
     ]
-    write_shop(shop.storage, logs)
-    ingest(shop)
-    join(shop)
-    summary = analysis.summarize(shop)
+    write_shop(three_days.storage, logs)
+    ingest(three_days)
+    join(three_days)
+    summary = analysis.summarize(three_days)
     assert (summary.total_sales, summary.buyers) == (Decimal("30.30"), 1)
     assert summary.key_figures.values == {
         "total_sales": "30.30", "purchases": 2, "average_order": "30.30", "unique_customers": 2, "logs": 3,
@@ -236,12 +236,12 @@ def test_a_summary_names_what_the_reader_should_know(shop: Shop) -> None:
     assert summary.days_without_data.rows == [["2023-08-02"]]
 
 
-def test_a_summary_follows_the_key_figures_over_the_period(shop: Shop) -> None:
+def test_a_summary_follows_the_key_figures_over_the_period(three_days: Shop) -> None:
     logs = [log(1), log(2, action="purchase"), log(3, day="2023-08-03", customer_id=None)]
-    write_shop(shop.storage, logs)
-    ingest(shop)
-    join(shop)
-    course = analysis.summarize(shop).over_time
+    write_shop(three_days.storage, logs)
+    ingest(three_days)
+    join(three_days)
+    course = analysis.summarize(three_days).over_time
     assert course.rows == [
         ["2023-08-01", "10.10", 1, "10.10", 1, "100.0"],
         ["2023-08-02", None, None, None, None, None],
@@ -249,9 +249,9 @@ def test_a_summary_follows_the_key_figures_over_the_period(shop: Shop) -> None:
     ]
 
 
-def test_days_left_over_at_the_end_are_no_stretch(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1, action="purchase"), log(2, day="2023-10-03", action="purchase")])
-    quarter = replace(shop, period=Period.parse("2023-08-01..2023-10-03"))
+def test_days_left_over_at_the_end_are_no_stretch(three_days: Shop) -> None:
+    write_shop(three_days.storage, [log(1, action="purchase"), log(2, day="2023-10-03", action="purchase")])
+    quarter = replace(three_days, period=Period.parse("2023-08-01..2023-10-03"))
     ingest(quarter)
     join(quarter)
     course = analysis.summarize(quarter).over_time.rows
@@ -260,30 +260,30 @@ def test_days_left_over_at_the_end_are_no_stretch(shop: Shop) -> None:
     assert analysis.summarize(quarter).over_time.title == "Key figures of each 7 days"
 
 
-def test_ratios_are_rounded_half_up(shop: Shop) -> None:
+def test_ratios_are_rounded_half_up(three_days: Shop) -> None:
     products = "product_id,product_name,category,price\n1,Nail,Home,0.02\n2,Bolt,Home,0.03\n"
     logs = [log(n, customer_id=n) for n in range(1, 17)]
     logs += [log(20 + n, action="purchase", customer_id=1, product_id=n) for n in (1, 2)]
-    write_shop(shop.storage, logs, products=products)
-    ingest(shop)
-    join(shop)
-    key_figures = analysis.summarize(shop).key_figures.values
+    write_shop(three_days.storage, logs, products=products)
+    ingest(three_days)
+    join(three_days)
+    key_figures = analysis.summarize(three_days).key_figures.values
     assert (key_figures["average_order"], key_figures["conversion"]) == ("0.03", "6.3")  # of 0.025 and 6.25
 
 
-def test_only_on_the_sample_shop_the_steps_before_are_run(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
+def test_only_on_the_sample_shop_the_steps_before_are_run(three_days: Shop) -> None:
+    write_shop(three_days.storage, [log(1), log(2, day="2023-07-01")])
     with pytest.raises(TableError, match="--steps join"):
-        analysis.period_logs(shop)
-    sample = replace(shop, storage=Folder(shop.storage.url, is_sample=True))
+        analysis.period_logs(three_days)
+    sample = replace(three_days, storage=Folder(three_days.storage.url, is_sample=True))
     assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
 
 
-def test_a_summary_of_nothing_divides_by_nothing(shop: Shop) -> None:
-    write_shop(shop.storage, [])
-    ingest(shop)
-    join(shop)
-    summary = analysis.summarize(shop)
+def test_a_summary_of_nothing_divides_by_nothing(three_days: Shop) -> None:
+    write_shop(three_days.storage, [])
+    ingest(three_days)
+    join(three_days)
+    summary = analysis.summarize(three_days)
     assert summary.key_figures.values == {
         "total_sales": "0.00", "purchases": 0, "average_order": None, "unique_customers": 0, "logs": 0,
         "conversion": None,
@@ -291,32 +291,32 @@ def test_a_summary_of_nothing_divides_by_nothing(shop: Shop) -> None:
     assert summary.data_quality.values["days_without_data"] == 3
 
 
-def test_a_summary_holds_the_key_figures_of_the_period_before(shop: Shop) -> None:
-    earlier = replace(shop, period=Period.parse("2023-07-29..2023-07-31"), run_id="run-0")
+def test_a_summary_holds_the_key_figures_of_the_period_before(three_days: Shop) -> None:
+    earlier = replace(three_days, period=Period.parse("2023-07-29..2023-07-31"), run_id="run-0")
     days = ("2023-07-28", "2023-07-29", "2023-07-31", "2023-08-01")
-    write_shop(shop.storage, [log(n, day=day, action="purchase", quantity=n + 1) for n, day in enumerate(days)])
-    for one in (earlier, shop):
+    write_shop(three_days.storage, [log(n, day=day, action="purchase", quantity=n + 1) for n, day in enumerate(days)])
+    for one in (earlier, three_days):
         ingest(one)
         join(one)
-    before = analysis.summarize(shop).before.values
+    before = analysis.summarize(three_days).before.values
     assert {name: before[name] for name in ("start_date", "end_date", "days", "days_with_data")} == {
         "start_date": "2023-07-29", "end_date": "2023-07-31", "days": 3, "days_with_data": 2,
     }  # fmt: skip
     assert (before["logs"], before["total_sales"]) == (2, "50.50")
 
 
-def test_a_summary_without_earlier_logs_has_no_earlier_figures(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1)])
-    ingest(shop)
-    join(shop)
-    before = analysis.summarize(shop).before.values
+def test_a_summary_without_earlier_logs_has_no_earlier_figures(three_days: Shop) -> None:
+    write_shop(three_days.storage, [log(1)])
+    ingest(three_days)
+    join(three_days)
+    before = analysis.summarize(three_days).before.values
     assert before["days_with_data"] == 0
     assert "total_sales" not in before
 
 
-def test_before_the_first_day_of_the_calendar_there_is_nothing(shop: Shop) -> None:
-    first = replace(shop, period=Period.parse("0001-01-01"))
-    write_shop(shop.storage, [log(1, day="0001-01-01")])
+def test_before_the_first_day_of_the_calendar_there_is_nothing(three_days: Shop) -> None:
+    first = replace(three_days, period=Period.parse("0001-01-01"))
+    write_shop(three_days.storage, [log(1, day="0001-01-01")])
     ingest(first)
     join(first)
     assert analysis.summarize(first).before.values == {}

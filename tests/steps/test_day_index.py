@@ -24,14 +24,15 @@ MAY, AUGUST = Period.parse("2023-05"), Period.parse("2023-08")
 
 
 @pytest.fixture
-def shop(sail: SparkSession, storage: Folder) -> Shop:
+def shop(shop: Shop) -> Shop:
     """A shop with a file for each month of 2023, of several forms."""
+    storage: Folder = shop.storage  # type: ignore[assignment]
     write_shop(storage, "")
     storage.path("web_logs.json").unlink()
     storage.path("web_logs").mkdir()
     for month in range(1, 13):
         write_month(storage, month)
-    return Shop(storage, MAY, sail, "first")
+    return replace(shop, period=MAY, run_id="first")
 
 
 def write_month(storage: Folder, month: int, *more: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from techco import ingest as ingest_module
 from techco.contract import CustomerReason, LogReason, ProductReason
@@ -21,22 +21,10 @@ from techco.ingest import Ingested, ingest
 from techco.period import Period
 from techco.raw import rules
 from techco.shop import Shop
-from techco.storage.folder import Folder
 from techco.tables.tables import Tables
 from tests.support.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
 AUGUST = Period.parse("2023-08")
-
-
-@pytest.fixture
-def shop(sail: SparkSession, storage: Folder) -> Shop:
-    return Shop(storage, AUGUST, sail, "run-1")
-
-
-@pytest.fixture
-def any_shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
-    name, spark = engine_here
-    return Shop(storage, AUGUST, spark, "run-1", engine=name)
 
 
 def counts(ingested: Ingested) -> dict[str, list[Any]]:

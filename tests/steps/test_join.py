@@ -60,59 +60,53 @@ def test_product_sales_sum_each_day_and_known_product(spark: SparkSession) -> No
     assert [(f.name, f.dataType) for f in sums.schema] == [(f.name, f.dataType) for f in PRODUCT_SALES.schema]
 
 
-@pytest.fixture
-def shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
-    name, spark = engine_here
-    return Shop(storage, AUGUST, spark, "run-1", engine=name)
-
-
-def test_a_join_replaces_its_period_and_keeps_the_prices_of_others(shop: Shop) -> None:
-    july = replace(shop, period=Period.parse("2023-07"), run_id="run-2")
+def test_a_join_replaces_its_period_and_keeps_the_prices_of_others(any_shop: Shop) -> None:
+    july = replace(any_shop, period=Period.parse("2023-07"), run_id="run-2")
     logs = [log(1, action="purchase"), log(2, day="2023-07-01", action="purchase")]
     for price in ("10.10", "99.99"):
-        write_shop(shop.storage, logs, products=PRODUCT_FILE.replace("10.10", price))
-        for one in (shop, july) if price == "10.10" else (shop,):
+        write_shop(any_shop.storage, logs, products=PRODUCT_FILE.replace("10.10", price))
+        for one in (any_shop, july) if price == "10.10" else (any_shop,):
             ingest(one)
             join(one)
-    assert [str(row.sales) for row in shop.full_data.collect()] == ["99.99"]
+    assert [str(row.sales) for row in any_shop.full_data.collect()] == ["99.99"]
     assert [str(row.sales) for row in july.full_data.collect()] == ["10.10"]
-    assert shop.tables.read("product_sales").count() == 2
+    assert any_shop.tables.read("product_sales").count() == 2
 
 
-def test_a_join_of_an_empty_period_leaves_empty_tables(shop: Shop) -> None:
-    write_shop(shop.storage, [])
-    ingest(shop)
-    assert list(join(shop).values.items())[:3] == [("logs", 0), ("purchases", 0), ("total_sales", "0.00")]
-    assert shop.full_data.count() == shop.product_sales.count() == 0
+def test_a_join_of_an_empty_period_leaves_empty_tables(any_shop: Shop) -> None:
+    write_shop(any_shop.storage, [])
+    ingest(any_shop)
+    assert list(join(any_shop).values.items())[:3] == [("logs", 0), ("purchases", 0), ("total_sales", "0.00")]
+    assert any_shop.full_data.count() == any_shop.product_sales.count() == 0
 
 
-def test_a_join_without_an_ingest_says_which_step_is_missing(shop: Shop) -> None:
+def test_a_join_without_an_ingest_says_which_step_is_missing(any_shop: Shop) -> None:
     with pytest.raises(TableError, match="--steps ingest"):
-        join(shop)
+        join(any_shop)
 
 
-def test_a_join_that_doubles_logs_is_an_error(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1), log(2)])
-    ingest(shop)
-    shop.tables.replace_all("customers", shop.customers.unionByName(shop.customers), "by hand")
+def test_a_join_that_doubles_logs_is_an_error(any_shop: Shop) -> None:
+    write_shop(any_shop.storage, [log(1), log(2)])
+    ingest(any_shop)
+    any_shop.tables.replace_all("customers", any_shop.customers.unionByName(any_shop.customers), "by hand")
     with pytest.raises(TableError, match="full_data holds 4 logs of the period and web_logs 2"):
-        join(shop)
+        join(any_shop)
 
 
-def test_only_the_sample_shop_is_ingested_on_the_way(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1)])
-    sample = replace(shop, storage=Folder(shop.storage.url, is_sample=True))
+def test_only_the_sample_shop_is_ingested_on_the_way(any_shop: Shop) -> None:
+    write_shop(any_shop.storage, [log(1)])
+    sample = replace(any_shop, storage=Folder(any_shop.storage.url, is_sample=True))
     assert join(sample).values["logs"] == 1
-    write_shop(shop.storage, [log(1), log(2)])
+    write_shop(any_shop.storage, [log(1), log(2)])
     assert join(sample).values["logs"] == 1  # what is there is not read again
 
 
-def test_the_views_show_the_period_as_the_join_left_it(shop: Shop) -> None:
-    write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
-    ingest(shop)
-    join(shop)
-    assert shop.spark.sql("SELECT count(*) FROM full_data").collect() == [(1,)]
-    write_shop(shop.storage, [log(1), log(3)])
-    ingest(shop)
-    join(shop)
-    assert shop.spark.sql("SELECT count(*) FROM full_data").collect() == [(2,)]
+def test_the_views_show_the_period_as_the_join_left_it(any_shop: Shop) -> None:
+    write_shop(any_shop.storage, [log(1), log(2, day="2023-07-01")])
+    ingest(any_shop)
+    join(any_shop)
+    assert any_shop.spark.sql("SELECT count(*) FROM full_data").collect() == [(1,)]
+    write_shop(any_shop.storage, [log(1), log(3)])
+    ingest(any_shop)
+    join(any_shop)
+    assert any_shop.spark.sql("SELECT count(*) FROM full_data").collect() == [(2,)]

@@ -29,6 +29,7 @@ PLAIN = [
     {"log_id": n, "timestamp": f"2023-08-0{n} 10:00:00", "customer_id": "CUST1", "action": "view", "quantity": None}
     for n in range(1, 5)
 ]
+COMPRESSED = gzip.compress(b'{"log_id": 1}' * 1000, mtime=0)
 ODD = [
     {"log_id": 1, "action": 'a } { ] [ , " \\ b'},
     {"extra": {"log_id": 9, "list": [{"log_id": 8}]}, "log_id": 2},
@@ -226,11 +227,15 @@ def test_an_empty_array_has_no_records(storage: Folder, scratch: Scratch) -> Non
         ("web_logs.json", '[{"log_id": 1}]'.encode("utf-32"), "encoded in UTF-32"),
         ("web_logs.json", b"log_id;timestamp\n1;2023-08-01", "is not JSON: it begins with 'log_id;timestamp"),
         ("web_logs.json", b"[1, 2, 3]", "is not JSON"),
-        ("web_logs.json", gzip.compress(b'{"log_id": 1}'), "compressed, though its name does not end in .gz"),
+        ("web_logs.json", gzip.compress(b'{"log_id": 1}', mtime=0), "compressed, though its name does not end in .gz"),
         ("web_logs.json.gz", b'{"log_id": 1}', "not compressed, though its name ends in .gz"),
-        ("web_logs.json.gz", gzip.compress(b'{"log_id": 1}' * 1000)[:-9], "is damaged"),
-        ("web_logs.json.gz", gzip.compress(b'{"log_id": 1}' * 1000)[:-8] + bytes(8), "is damaged: CRC check failed"),
-        ("web_logs.json.gz", gzip.compress(bytes(1000))[:10] + b"\xff" * 30, "is damaged"),
+        ("web_logs.json.gz", COMPRESSED[:-9], "is damaged"),
+        (
+            "web_logs.json.gz",
+            COMPRESSED[:-8] + bytes(8),
+            "is damaged: CRC check failed",
+        ),
+        ("web_logs.json.gz", COMPRESSED[:10] + b"\xff" * 30, "is damaged"),
         ("web_logs.json", b'{"log_id": 1}\n\xc3', "not UTF-8: byte 0xc3 at position 14"),
         ("web_logs/data.parquet", b"PAR1", "not a log file by its name"),
         ("web_logs/empty.json", b"", "No logs in"),

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
+from tests.support.real_shop import PERIOD, real_shop
+
 SEEN_IN_A_FOLDER = "c9e85ac563c462e8"  # SHA-256 of the six CSVs, one after the other
-pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the real raw files are not on this machine")
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,9 @@ def run(keep: Callable[[Path], tuple[str, dict[str, str]]], tmp_path_factory: py
     folder = tmp_path_factory.mktemp("real")
     (folder / "shop").mkdir()
     for name in ("customer_data.csv", "product_data.csv", "web_logs.json"):
-        shutil.copyfile(REAL / name, folder / "shop" / name)
+        shutil.copyfile(real_shop() / name, folder / "shop" / name)
     storage, variables = keep(folder / "shop")
-    period = ["--from", "2023-08-02", "--to", "2023-08-09"]
+    period = ["--from", PERIOD[0], "--to", PERIOD[1]]
     command = [sys.executable, "-m", "techco", "run", "--storage", storage, *period, "--json"]
     env = {**os.environ, **variables}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)

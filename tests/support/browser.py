@@ -21,12 +21,12 @@ from techco.notebooks.templates import templates_dir
 from techco.records.record import RunError, RunRecord, Status, StepRecord
 from techco.report.render import render_catalogue
 from techco.storage.folder import Folder
+from tests.support.real_shop import PERIOD, REAL
 from tests.support.shops import log, write_shop
 from tests.support.stand_ins import free_port
 from tests.support.tiny_notebooks import write_notebook
 
 Theme = Literal["light", "dark"]
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
 HOSTILE = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(2)>", '"><svg onload=alert(3)>', "=1+1", "{{7*7}}",
     "</style>", "</title>", "javascript:alert(1)",
@@ -133,7 +133,7 @@ def make_site(folder: Path) -> Site:
     }
     if REAL.is_dir():
         shutil.copytree(REAL, folder / "real")
-        runs["real"] = ["--out", "out", "--storage", "real", "--from", "2023-08-02", "--to", "2023-08-09"]
+        runs["real"] = ["--out", "out", "--storage", "real", "--from", PERIOD[0], "--to", PERIOD[1]]
     broken = {"TECHCO_TEMPLATES": str(_templates_that_fail(folder / "templates"))}
     jobs = [(words, broken if shop == "failed" else {}) for shop, words in runs.items()]
     with ThreadPoolExecutor(2) as workers:

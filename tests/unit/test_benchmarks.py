@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import missing
+
+from tests.support.needs import missing
 
 ROOT = Path(__file__).parents[2]
 if find_spec("duckdb") is None or find_spec("psutil") is None:

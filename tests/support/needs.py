@@ -1,0 +1,57 @@
+"""Which tests need what beyond Python, so that the quick ones can be run alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+_BY_FIXTURE = {
+    "apache_spark": "spark",
+    "cluster": "spark",
+    "storage_account": "azure",
+    "https_account": "azure",
+    "chromium": "browser",
+}
+"""What a fixture needs, or one that stands for it as the value of a parameter."""
+_BY_PARAMETER = {
+    ("spark", "apache_spark"): "spark",
+    ("spark", "on_cluster"): "spark",
+    ("engine_here", "spark"): "spark",
+    ("any_shop", "spark"): "spark",
+    ("keep", "storage account"): "azure",
+    ("changing", "storage account"): "azure",
+}
+"""What a parametrized fixture needs for one of its values."""
+
+
+def mark_by_need(item: pytest.Item) -> None:
+    """Give a test the markers of what its fixtures need.
+
+    Where several processes run the tests, one has all that need Apache Spark, so that this starts once, and one the
+    browser; any other has whole files, with what their tests share.
+    """
+    for marker in set(_needs(item)):
+        item.add_marker(marker)
+    if item.config.pluginmanager.hasplugin("xdist"):
+        large = [name for name in ("spark", "browser") if item.get_closest_marker(name)]
+        item.add_marker(pytest.mark.xdist_group(large[0] if large else item.path.stem))
+
+
+def _needs(item: pytest.Item) -> Iterator[str]:
+    for name in getattr(item, "fixturenames", ()):
+        if name in _BY_FIXTURE:
+            yield _BY_FIXTURE[name]
+    callspec = getattr(item, "callspec", None)
+    for name, value in callspec.params.items() if callspec else ():
+        if isinstance(value, str) and (name, value) in _BY_PARAMETER:
+            yield _BY_PARAMETER[name, value]
+
+
+def missing(what: str) -> NoReturn:
+    """Skip a test for want of a part of the machine; in CI, where all must be there, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} (in CI nothing may be missing)")
+    pytest.skip(what)
