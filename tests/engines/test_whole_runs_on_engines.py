@@ -45,8 +45,8 @@ def real(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("kind", "engine"),
     [
-        ("messy", "spark"), ("messy", "spark://"), ("messy", "sc://"), ("large", "spark"),
-        pytest.param("real", "spark", marks=pytest.mark.real), pytest.param("real", "sc://", marks=pytest.mark.real),
+        ("messy", "spark"), ("messy", "spark://"), ("messy", "sc://"), ("real", "spark"), ("real", "sc://"),
+        ("large", "spark"),
     ],
 )  # fmt: skip
 def test_a_whole_run_gives_the_same_files_on_every_engine(

@@ -48,6 +48,8 @@ def _needs(item: pytest.Item) -> Iterator[str]:
     for name, value in callspec.params.items() if callspec else ():
         if isinstance(value, str) and (name, value) in _BY_PARAMETER:
             yield _BY_PARAMETER[name, value]
+        if isinstance(value, str) and value.partition("/")[0] == "real":  # a shop, or a page of its report
+            yield "real"
 
 
 def missing(what: str) -> NoReturn:

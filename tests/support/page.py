@@ -7,16 +7,14 @@ import io
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, Page
 
 from tests.support.browser import NOTEBOOKS, Site, Theme
 from tests.support.real_shop import real_shop
 
-SHOPS = ("sample", "one_log", "empty", "many_scripts", "failed")
+SHOPS = ("sample", "real", "one_log", "empty", "many_scripts", "failed")
 PAGES = (
     *(f"{shop}/{page}" for shop in SHOPS for page in ("index", *NOTEBOOKS) if (shop, page) != ("failed", "analysis")),
-    *(pytest.param(f"real/{page}", marks=pytest.mark.real) for page in ("index", *NOTEBOOKS)),
     "all",
     "thousand",
 )
