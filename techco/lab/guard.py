@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 
 from techco.system import children
-from techco.system.children import python_command
+from techco.system.child_process import python_command
 
 _OPTIONS = (
     "--ServerApp.ip=127.0.0.1",
@@ -42,14 +43,16 @@ class ThisPython(KernelSpecManager):
         return super().get_kernel_spec(kernel_name)
 
 
-def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
-    """Run JupyterLab until it ends, stdin is closed or SIGTERM comes; then nothing is left of what was started.
+def main(handle: int, words: Sequence[str], folders: Sequence[str]) -> NoReturn:
+    """Run JupyterLab until it ends, a connection is closed or SIGTERM comes; then nothing is left of what was started.
 
     It is killed then: a notebook is saved whole or not at all, and the kernels hold nothing to save. The exit code is
     that of JupyterLab if it has ended by itself, for instance by its menu, as a shell shows it; else 0.
 
     Parameters
     ----------
+    handle
+        File descriptor of the connection.
     words
         Of JupyterLab's command line, beside those that are always so.
     folders
@@ -61,7 +64,8 @@ def guard(words: Sequence[str], folders: Sequence[str]) -> NoReturn:
     command = [*python_command("from jupyterlab.labapp import main; main()"), *_OPTIONS, *words]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with, args=[server, codes], daemon=True).start()
-    sys.stdin.read()
+    with suppress(EOFError, OSError):
+        Connection(handle).recv()
     children.kill_descendants_and_exit(folders)
 
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote, urlencode
 
 from techco.errors import TechcoError
@@ -27,15 +23,14 @@ from techco.runs.request import RunRequest
 from techco.runs.run import check
 from techco.settings import variables
 from techco.system import signals
-from techco.system.children import python_command
+from techco.system.child_process import ChildProcess, private_folder
 
 _STARTS_WITHIN_S = 120
-_ENDS_WITHIN_S = 8
 _LOOKS_EVERY_S = 0.05
 
 
-class Lab:
-    """JupyterLab on a working copy; a context manager that ends it, with its kernels and all they have started.
+class Lab(ChildProcess):
+    """JupyterLab on a working copy; it is stopped with its kernels and all they have started.
 
     Parameters
     ----------
@@ -66,10 +61,7 @@ class Lab:
         self.notebook, self.is_new = working_copy(request, check(request))
         token = secrets.token_hex(24)
         register_secret(token)
-        self._at_once = ExitStack()
-        with signals.deferred():
-            self._start(request, token, browser)
-            self._at_once.enter_context(signals.cleanup(self.stop))
+        self._start(request, token, browser)
         try:
             self.url = self._wait_for_url(request.out.absolute())
         except BaseException:
@@ -84,55 +76,31 @@ class Lab:
         TechcoError
             When it has ended in another way.
         """
-        if code := self._process.wait():
+        if code := self.wait_for_exit():
             raise TechcoError(
                 f"JupyterLab has ended with exit code {code}; what it wrote is above. The same command opens the "
                 "notebook again as it was saved last."
             )
 
-    def stop(self) -> None:
-        """End it, if it still runs, with all that was started in it."""
-        assert self._process.stdin, "it is a pipe"
-        self._process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_ENDS_WITHIN_S)
-        self._process.kill()
-        self._process.wait()
-        for folder in (self._temporary, self._runtime):
-            folder.cleanup()
-        self._at_once.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
-
     def _start(self, request: RunRequest, token: str, browser: bool) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="techco-", ignore_cleanup_errors=True)
-        # Kernels have sockets in it, whose paths must be short.
-        self._runtime = tempfile.TemporaryDirectory(prefix="techco-", dir="/tmp", ignore_cleanup_errors=True)
-        token_file = Path(self._runtime.name, "token")
-        token_file.touch(mode=0o600)
-        token_file.write_text(token, encoding="ascii")
-        own = {
-            "TMPDIR": self._temporary.name,
-            "JUPYTER_RUNTIME_DIR": self._runtime.name,
-            "JUPYTER_TOKEN_FILE": str(token_file),
-        }
-        root, folders = request.out.absolute(), [self._temporary.name, self._runtime.name]
+        root = request.out.absolute()
         words = [f"--ServerApp.root_dir={root}", f"--ServerApp.open_browser={browser}", str(self.notebook)]
-        self._process = subprocess.Popen(
-            python_command(f"from techco.lab.guard import guard; guard({words!r}, {folders!r})"),
-            stdin=subprocess.PIPE,
-            env={**_environment(request), **own},
-            start_new_session=True,  # Ctrl-C is for the one that started it
-        )
+        with signals.deferred():
+            # Kernels have sockets in the second one, whose paths must be short.
+            folders = [private_folder(), private_folder("/tmp")]
+            temporary, self._runtime = (Path(folder.name) for folder in folders)
+            token_file = self._runtime / "token"
+            token_file.touch(mode=0o600)
+            token_file.write_text(token, encoding="ascii")
+            environment = _environment(request) | {"TMPDIR": str(temporary), "JUPYTER_TOKEN_FILE": str(token_file)}
+            environment["JUPYTER_RUNTIME_DIR"] = str(self._runtime)
+            arguments = (words, [folder.name for folder in folders])
+            super().__init__("techco.lab.guard", arguments, environment, folders, is_logged=False)
 
     def _wait_for_url(self, root: Path) -> str:
         deadline = time.monotonic() + _STARTS_WITHIN_S
-        while self._process.poll() is None and time.monotonic() < deadline:
-            for file in Path(self._runtime.name).glob("jpserver-*.json"):
+        while self.is_alive and time.monotonic() < deadline:
+            for file in self._runtime.glob("jpserver-*.json"):
                 with suppress(ValueError):  # it is being written
                     said = json.loads(file.read_text(encoding="utf-8"))
                     path = quote(self.notebook.relative_to(root).as_posix())

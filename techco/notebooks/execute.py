@@ -88,7 +88,7 @@ def execute_notebook(
         except _invalid_notebook() as error:
             raise _not_valid(template, error) from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
-            raise _no_kernel(error, scrub(kernel.last_words()), limits) from error
+            raise _no_kernel(error, kernel.last_words(), limits) from error
     _require_every_cell(notebook)
 
 

@@ -12,20 +12,52 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import signal
 import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 from techco.system import children
 
 _BACKEND = "module://matplotlib_inline.backend_inline"
+
+
+@dataclass(frozen=True)
+class ForkRequest:
+    """Which kernel is to be started.
+
+    Attributes
+    ----------
+    modules
+        Imported before the fork.
+    arguments
+        Those of ipykernel, or the whole command of a program.
+    environment
+        All of its environment variables.
+    directory
+        Its current directory.
+    import_folder
+        The last folder that it imports from.
+    log
+        The file that gets its stdout and stderr.
+    is_program
+        Whether the process becomes another program.
+    """
+
+    modules: Sequence[str]
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path
+    import_folder: Path
+    log: Path
+    is_program: bool
 
 
 def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoReturn:
@@ -34,11 +66,8 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
     Parameters
     ----------
     handle
-        File descriptor of a connection. Each request is a JSON object: `modules`, which the kernel needs and are
-        imported before it is forked; `arguments` of ipykernel, or if `is_program` the words of a program that it
-        becomes; `environment`; `log`, the file for what the process writes; `directory`, which it runs in; `path`,
-        where it may import from if a module is nowhere else. The answer is the process id, in JSON. After an empty
-        request nothing is left of all kernels so far, and the answer is 0.
+        File descriptor of a connection. A `ForkRequest` is answered by the process id of the new kernel; None kills all
+        kernels so far, and is answered by 0.
     modules
         What to import while nothing is asked, in this order.
     folders
@@ -69,15 +98,15 @@ def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> N
         if waiting and not connection.poll():
             _import(waiting.popleft())
             continue
-        request = json.loads(connection.recv_bytes())
-        if not request:
+        request: ForkRequest | None = connection.recv()
+        if request is None:
             children.kill_descendants(kernels)
             kernels.clear()
-            connection.send_bytes(b"0")
+            connection.send(0)
             continue
-        for module in request["modules"]:
+        for module in request.modules:
             _import(module)
-        connection.send_bytes(json.dumps(_fork(request, connection, kernels)).encode())
+        connection.send(_fork(request, connection, kernels))
 
 
 def _import(module: str) -> None:
@@ -86,7 +115,7 @@ def _import(module: str) -> None:
         importlib.import_module(module)
 
 
-def _fork(request: dict[str, Any], connection: Connection, kernels: list[int]) -> int:
+def _fork(request: ForkRequest, connection: Connection, kernels: list[int]) -> int:
     # The end of all kernels, which SIGTERM is, must not come before a new one is known, and is not for that one.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     pid = os.fork()
@@ -106,31 +135,31 @@ def _fork(request: dict[str, Any], connection: Connection, kernels: list[int]) -
     return pid
 
 
-def _become_kernel(request: dict[str, Any]) -> NoReturn:
+def _become_kernel(request: ForkRequest) -> NoReturn:
     """Leave behind what a process of its own would not have, and run ipykernel, or become a program."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    _redirect(request["log"])
-    os.chdir(request["directory"])
-    sys.path.append(request["path"])
+    _redirect(request.log)
+    os.chdir(request.directory)
+    sys.path.append(str(request.import_folder))
     os.environ.clear()
-    os.environ.update({**request["environment"], "JPY_PARENT_PID": str(os.getppid())})
+    os.environ.update({**request.environment, "JPY_PARENT_PID": str(os.getppid())})
     os.environ.setdefault("MPLBACKEND", _BACKEND)
-    if request["is_program"]:
+    if request.is_program:
         os.setpgid(0, 0)  # afterwards nobody else can
-        os.execvp(request["arguments"][0], request["arguments"])
+        os.execvp(request.arguments[0], list(request.arguments))
     tempfile.tempdir = None  # a module may have asked for it, in the environment of before
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # or all kernels would draw the same numbers
-    sys.argv = ["ipykernel_launcher", *request["arguments"]]
+    sys.argv = ["ipykernel_launcher", *request.arguments]
     from ipykernel import kernelapp
 
     kernelapp.launch_new_instance()
     sys.exit(0)
 
 
-def _redirect(log: str) -> None:
+def _redirect(log: Path) -> None:
     """Take stdin from nowhere, and send stdout and stderr to a file."""
     nothing, file = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for source, target in ((nothing, 0), (file, 1), (file, 2)):

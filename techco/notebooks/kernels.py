@@ -9,15 +9,16 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from techco.notebooks import kernelspecs
-from techco.notebooks.forkserver import DIES_WITHIN_S, FIRST_IMPORT, LAST_WORDS_CHARS, ForkServer, Process
+from techco.notebooks.forkserver import FIRST_IMPORT, ForkedProcess, ForkServer
+from techco.notebooks.forkserver_process import ForkRequest
 from techco.notebooks.preload import VARIABLE, import_statements, shared_modules
 from techco.system import signals
+from techco.system.child_process import last_words
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _IGNORES_CWD = "--InteractiveShellApp.ignore_cwd=True"
 # IPython's history is what the user has typed, and each cell would wait for its database.
 _KEEPS_NO_HISTORY = "--HistoryManager.enabled=False"
+_DIES_WITHIN_S = 5
 _WARMS_UP = "--IPKernelApp.extra_extensions=techco.notebooks.preload"
 
 
@@ -67,8 +69,14 @@ class Kernel:
         # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
         self._temporary = Path(tempfile.mkdtemp(dir=forkserver.folder))
         modules = [] if spec else [FIRST_IMPORT, *shared_modules(notebook)]
-        fork = partial(forkserver.fork, modules, log=self._log, path=notebook.parent, is_program=spec is not None)
-        self.manager = _manager(self.folder, fork, spec, notebook.parent)
+        beside = notebook.parent.absolute()
+
+        def fork(arguments: Sequence[str], environment: Mapping[str, str]) -> ForkedProcess:
+            here, is_program = Path.cwd(), spec is not None
+            request = ForkRequest(modules, arguments, dict(environment), here, beside, self._log, is_program)
+            return forkserver.fork(request)
+
+        self.manager = _manager(self.folder, fork, spec, beside)
         own = {"TMPDIR": str(self._temporary)} | ({} if spec else {VARIABLE: import_statements(notebook, libraries)})
         try:
             _wait(self.manager.start_kernel)(
@@ -85,7 +93,9 @@ class Kernel:
 
     def last_words(self) -> str:
         """The end of what the kernel process wrote apart from its cells' output, for instance why it did not start."""
-        return self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS_CHARS:] if self._log.exists() else ""
+        with suppress(FileNotFoundError), self._log.open("rb") as log:
+            return last_words(log)
+        return ""
 
     def stop(self) -> None:
         """Kill the process with its children at once, if it still runs: it holds nothing to save."""
@@ -94,7 +104,7 @@ class Kernel:
                 _wait(self.manager.provisioner.kill)()
                 # The manager waits too, but looks only every tenth of a second.
                 with suppress(subprocess.TimeoutExpired):
-                    self.manager.provisioner.process.wait(DIES_WITHIN_S)
+                    self.manager.provisioner.process.wait(_DIES_WITHIN_S)
                 _wait(self.manager.shutdown_kernel)(now=True)
         finally:
             for folder in (self.folder, self._temporary):
@@ -152,7 +162,6 @@ class Kernels:
             # Another Python imports its own.
             self._forkserver = self._given or ForkServer([] if self._spec else self._notebooks)
             self._stack.callback(self._clear if self._given else self._forkserver.stop)
-            self._stack.enter_context(signals.cleanup(self._forkserver.stop))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -163,7 +172,9 @@ class Kernels:
             self._forkserver.clear()
 
 
-def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None, path: Path) -> Any:
+def _manager(
+    folder: Path, fork: Callable[[Sequence[str], Mapping[str, str]], ForkedProcess], spec: KernelSpec | None, path: Path
+) -> Any:
     """A manager whose kernel is forked instead of started; one of another Python imports last from `path`."""
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -184,7 +195,7 @@ def _manager(folder: Path, fork: Callable[..., Process], spec: KernelSpec | None
 
         async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
             words = kernelspecs.command(cmd, path) if spec else cmd
-            process: Any = fork(arguments=words, environment=options["env"])
+            process: Any = fork(words, options["env"])
             # The forkserver gives each process a group of its own, so that what it starts is killed with it.
             self.process, self.pid, self.pgid = process, process.pid, process.pid
             return self.connection_info

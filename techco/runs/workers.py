@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from techco.redact import scrub
 from techco.system import signals
-from techco.system.children import python_command
+from techco.system.child_process import ChildProcess
 
 MEMORY_OF_A_JOB = 2**30
 """What a run and its engine need on a shop of a million logs, in bytes."""
 _CGROUP = Path("/sys/fs/cgroup")
-_LAST_WORDS = 2000
 # A run that is interrupted still makes its report.
 _ENDS_WITHIN_S = 12.0
 
 
-class Worker:
-    """A process that does one job after the other.
+class Worker(ChildProcess):
+    """A process that does one job after the other; SIGTERM has it mark its run as interrupted and make the report.
 
     Parameters
     ----------
@@ -35,43 +30,17 @@ class Worker:
         Environment variables beside those of this process.
     """
 
+    stop_signal = None  # one that has no job ends with the connection; a job is not waited for
+    stops_within_s = 1.0
+
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.connection, other = Pipe()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        with other:
-            self._process = subprocess.Popen(
-                python_command(f"from techco.runs.worker import main; main({other.fileno()})"),
-                pass_fds=[other.fileno()],
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,  # a signal of the terminal comes to the process that has started it
-            )
+        super().__init__("techco.runs.worker", environment={**os.environ, **variables})
 
-    def ask_to_end(self) -> None:
-        """Have it end as a command does on SIGTERM: its run is marked as interrupted, and has a report."""
-        self._process.terminate()
-
-    def last_words(self) -> str:
-        """How it has ended, and what it wrote last, without credentials."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_ENDS_WITHIN_S)
-        self._process.kill()
-        code = self._process.wait()
+    def death(self) -> str:
+        """Return how it has ended, and what it wrote last."""
+        code = self.wait_for_exit(_ENDS_WITHIN_S)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        self._log.seek(0)
-        words = scrub(self._log.read()[-_LAST_WORDS:].decode(errors="replace")).strip()
-        return f"Its process died ({how}). {words}".strip()
-
-    def close(self) -> None:
-        """End it at once, with all that its run has started."""
-        self.connection.close()
-        with suppress(subprocess.TimeoutExpired):  # when it has nothing to do, that is enough
-            self._process.wait(1)
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
+        return f"Its process died ({how}). {self.last_words()}".strip()
 
 
 class Workers:
@@ -112,11 +81,11 @@ class Workers:
             try:
                 said = worker.connection.recv()
             except (EOFError, OSError):
-                said = worker.last_words()
+                said = worker.death()
             yield self._busy[worker], said
             if isinstance(said, str):
                 del self._busy[worker]
-                worker.close()
+                worker.stop()
 
     def finish(self, job: object) -> None:
         """Note that a job has ended, and its worker is free."""
@@ -128,12 +97,12 @@ class Workers:
     def dismiss(self, job: object) -> None:
         """Note that a job has ended, and end its worker, as its engine keeps the memory that the job took."""
         self.finish(job)
-        self._free.pop().close()
+        self._free.pop().stop()
 
     def interrupt(self) -> Iterator[tuple[Any, Any]]:
         """Ask all to end, and yield what they say until they have."""
         for worker in (*self._busy, *self._free):
-            worker.ask_to_end()
+            worker.terminate()
         deadline = time.monotonic() + _ENDS_WITHIN_S
         while self._busy and time.monotonic() < deadline:
             yield from self.listen()
@@ -141,18 +110,17 @@ class Workers:
     def close(self) -> None:
         """Leave no process."""
         for worker in (*self._busy, *self._free):
-            worker.close()
+            worker.stop()
 
 
 @contextmanager
 def start_workers(variables: Mapping[str, str]) -> Iterator[Workers]:
     """Workers that end with the block, whatever the reason."""
     found = Workers(variables)
-    with signals.cleanup(found.close):
-        try:
-            yield found
-        finally:
-            found.close()
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 def most_jobs(wanted: int | None) -> int:

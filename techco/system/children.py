@@ -102,11 +102,3 @@ def _reap() -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-
-
-def python_command(code: str) -> list[str]:
-    """The words that run code in a process of the same Python, which finds this package.
-
-    What lies in the current directory, perhaps a storage, is no code: nothing is imported from there.
-    """
-    return [sys.executable, "-P", "-c", f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); {code}"]

@@ -138,7 +138,7 @@ def test_no_process_of_another_kernel_outlives_a_run(tmp_path: Path) -> None:
     source += "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
     source += f"pathlib.Path({str(started)!r}).write_text(f'{{os.getpid()}} {{child.pid}}')\ntime.sleep(60)"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
-    code = "import sys; sys.path.insert(0, 'tests'); from pathlib import Path; "
+    code = "import sys; sys.path.insert(0, 'tests/runs'); from pathlib import Path; "
     code += "from test_kernelspecs import execute_in_other; execute_in_other(*map(Path, sys.argv[1:]))"
     words = [sys.executable, "-c", code, str(notebook), str(tmp_path / "out.ipynb")]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2]) as process:
