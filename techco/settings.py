@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from techco.engines.names import parse_engine
+from techco.engines.names import parse_engine, split_token
 from techco.engines.spark_conf import conf
 from techco.errors import ParameterError
 from techco.redact import Pii, check_pii
@@ -21,7 +22,8 @@ from techco.storage.access import Access
 PREFIX = "TECHCO_"
 PII = "TECHCO_PII"
 REFRESH = "TECHCO_REFRESH"
-_TRUTHS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+_TRUTHS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True)
+_TRUTHS |= dict.fromkeys(("0", "false", "f", "no", "n", "off"), False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Settings:
     spark_memory
         Memory of Spark's driver and of each executor, for instance `4g`.
     spark_token
-        The token of a Spark Connect server.
+        The token of a Spark Connect server. Opening a session takes it out of the environment; then it is empty here.
     key_vault, secret, endpoint
         How a storage account is reached, as `--key-vault`, `--secret` and `--endpoint`; see `Access`.
     """
@@ -60,7 +62,7 @@ class Settings:
     templates: Path | None = None
     pii: Pii = "mask"
     refresh: bool = False
-    spark_conf: Mapping[str, str] | None = None
+    spark_conf: Mapping[str, str] | None = field(default=None, repr=False)
     spark_packages: str = ""
     spark_memory: str = ""
     spark_token: str = field(default="", repr=False)
@@ -100,8 +102,8 @@ def load_settings() -> Settings:
         if text := os.environ.get(variable):
             try:
                 values[setting.name] = _READERS.get(setting.name, str)(text)
-            except ValueError as error:  # ParameterError is one
-                faults.append(str(error) if isinstance(error, ParameterError) else f"{variable} is {text!r}: {error}")
+            except ParameterError as error:
+                faults.append(str(error))
     if faults:
         raise ParameterError("\n".join(faults))
     return Settings(**values)
@@ -115,16 +117,20 @@ def variables(access: Access, pii: Pii = "mask", refresh: bool = False) -> dict[
 
 def _engine(text: str) -> str:
     try:
-        parse_engine(text)
+        return parse_engine(text).text
     except ParameterError as error:
-        raise ValueError(str(error)) from None
-    return text
+        shown = "not allowed" if split_token(text)[1] else repr(text)  # a token is not repeated
+        raise ParameterError(f"{PREFIX}ENGINE is {shown}: {error}") from None
 
 
 def _folder(text: str) -> Path:
-    if not (folder := Path(text)).is_dir():
-        raise ValueError("There is no such folder. Give the one that holds ingest.ipynb, join.ipynb, analysis.ipynb.")
-    return folder
+    with suppress(OSError):  # of a name that is too long, for instance
+        if (folder := Path(text)).is_dir():
+            return folder
+    raise ParameterError(
+        f"{PREFIX}TEMPLATES is {text!r}: There is no such folder. Give the one that holds ingest.ipynb, join.ipynb, "
+        "analysis.ipynb."
+    )
 
 
 def _truth(text: str) -> bool:
