@@ -1,4 +1,4 @@
-"""Kills all that a process has started, and what that has started, also what would outlive its own parent."""
+"""Kill all descendants of a process, also those that would outlive their own parent."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ _TASKS = Path("/proc/self/task")
 
 
 def become_subreaper() -> None:
-    """Become the parent of all processes below this one whose own parent has ended; Linux alone can do that."""
+    """Adopt each descendant whose own parent ends; Linux alone can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_with_parent() -> None:
-    """Have SIGTERM come to this process when the one that has started it ends; Linux alone can do that."""
+    """Have this process receive SIGTERM when its parent ends; Linux alone can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def kill_descendants(known: Iterable[int] = ()) -> None:
-    """Kill what is below this process, which must have adopted it; `known` as for `kill_descendants_and_exit`."""
+    """Kill all descendants; `become_subreaper` comes first. `known` is as for `kill_descendants_and_exit`."""
     _signal_until(time.monotonic() + _DIES_WITHIN_S, list(known), signal.SIGKILL)
 
 
 def kill_descendants_and_exit(
     folders: Iterable[str], known: Iterable[int] = (), grace_s: float = 0, code: int = 0
 ) -> NoReturn:
-    """Kill what is below this process, remove folders, and end.
+    """Kill all descendants, remove folders, and end this process.
 
     Parameters
     ----------
     folders
-        With the files of what is killed.
+        Temporary folders of the descendants.
     known
-        Children that lead a process group of their own, for systems where children cannot be listed.
+        Process ids of children that lead a group of their own, for systems that cannot list children.
     grace_s
-        How long children that are asked to end may take for it, in seconds.
+        How many seconds the descendants have to end on SIGTERM before they are killed; 0 sends none.
     code
         The exit code.
     """
@@ -64,7 +64,7 @@ def kill_descendants_and_exit(
 
 
 def _signal_until(deadline: float, known: list[int], number: int) -> None:
-    """Send a signal to all children, and to those that take their place, until none is left or it is too late."""
+    """Send a signal to all children, and to those that take their place, until none is left or the deadline comes."""
     while (pids := _children(known)) and time.monotonic() < deadline:
         for pid in pids:
             _signal(pid, number)
@@ -73,7 +73,7 @@ def _signal_until(deadline: float, known: list[int], number: int) -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    """Signal a child and the process group that it may lead; one that has ended is left alone."""
+    """Send a signal to a child and to the process group that it may lead, if they are still there."""
     senders: tuple[Callable[[int, int], None], ...] = (os.killpg, os.kill)
     for send in senders:
         with suppress(ProcessLookupError, PermissionError):
@@ -82,7 +82,7 @@ def _signal(pid: int, number: int) -> None:
 
 def _children(known: list[int]) -> list[int]:
     if not (_TASKS / str(os.getpid()) / "children").exists():  # not Linux, or one that is built without it
-        return [pid for pid in known if _is_there(pid)]
+        return [pid for pid in known if _exists(pid)]
     listed = []
     for task in _TASKS.iterdir():
         with suppress(OSError):
@@ -90,7 +90,7 @@ def _children(known: list[int]) -> list[int]:
     return [int(pid) for pid in listed]
 
 
-def _is_there(pid: int) -> bool:
+def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from techco.system import signals
 
 
 def write_whole(path: Path, text: str, durable: bool = True) -> None:
-    """Write a text file by way of a temporary one beside it, with the user's umask; parents are made.
+    """Write a text file by way of a temporary file beside it; missing folders are made.
 
-    Parameters
-    ----------
-    durable
-        Whether a machine that goes down leaves the old text or the new one, and never an empty file.
+    With `durable`, a crash of the machine leaves the old text or the new one, and never an empty file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -34,7 +31,7 @@ def write_whole(path: Path, text: str, durable: bool = True) -> None:
 
 
 def make_durable(path: Path) -> None:
-    """Have a file that was written whole survive a machine that goes down, as `write_whole` does."""
+    """Have a file survive a crash of the machine, as `write_whole` does."""
     with path.open("rb") as file:
         _sync(file)
 

@@ -1,7 +1,4 @@
-"""Tells whether the process of a run still works.
-
-It holds a lock on the run's folder, which the operating system takes back however the process ends.
-"""
+"""Locks on folders and files, which the operating system releases however the process that holds one ends."""
 
 from __future__ import annotations
 
@@ -14,7 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def hold_lock(folder: Path) -> Iterator[None]:
-    """Hold a run's folder while the run lasts; on a file system without locks it counts as held forever."""
+    """Lock a folder during a block, to show that this process works on it.
+
+    On a file system without locks nothing is locked, and `is_locked` is always true.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):
@@ -25,7 +25,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the folder; also where that cannot be known."""
+    """Tell whether a process has locked the folder; true also where that cannot be known."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -41,7 +41,7 @@ def is_locked(folder: Path) -> bool:
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Let one process at a time write the page of all runs, which each of them reads and writes."""
+    """Lock a file during a block, for which one process waits for the other; the file is made if it is missing."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
