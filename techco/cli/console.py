@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ARGUMENT = re.compile(r"`(storage|key_vault|secret|endpoint|engine)(?:='([^']*)')?`")
+_ARGUMENT = re.compile(r"`(storage|key_vault|secret|endpoint|engine|spark_conf)(?:='([^']*)')?`")
 
 
 def escape_unencodable() -> None:

@@ -1,4 +1,4 @@
-"""Finds out before work starts whether a cluster can do it: sees the storage, and has what our code needs."""
+"""Check before work starts that a cluster sees the storage, and has what our code needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from techco.engines.connect import within
+from techco.engines.connect import call_within
 from techco.engines.dialects import dialect
 from techco.errors import EngineError
 from techco.redact import scrub
@@ -19,21 +19,19 @@ if TYPE_CHECKING:
 
 _RUNS_WITHIN_S = 120.0  # some clusters start their machines only when there is work
 _SUM_DDL = "sum STRING"
-_NAME_IT = (
-    "install it there, or name the right one with --spark-conf spark.pyspark.python=PATH; of a server, by "
+_INSTALL_PYTHON = (
+    "install it there, or name the right one with `spark_conf` spark.pyspark.python=PATH; of a server, by "
     "PYSPARK_PYTHON where it is started"
 )
 
 
-def check_cluster(spark: SparkSession, engine: str, storage: Storage, without: str = "") -> None:
-    """Have the cluster read a small raw file, and compare what it has read.
-
-    It is read by an executor, in Python, as web logs are later; so that shows whether Python and Arrow are there too.
+def check_cluster(spark: SparkSession, engine: str, storage: Storage, missing_credential: str = "") -> None:
+    """Have an executor read a small raw file in Python, as it reads web logs later, and compare the checksum.
 
     Parameters
     ----------
-    without
-        Why the session was given no credential, if it could need one; said if it does not find the file.
+    missing_credential
+        Why the session has no credential, if it may need one; the error repeats it.
 
     Raises
     ------
@@ -54,15 +52,16 @@ def check_cluster(spark: SparkSession, engine: str, storage: Storage, without: s
         return [row[0] for row in content.mapInArrow(_sums(), _SUM_DDL).collect()]
 
     try:
-        found = within(_RUNS_WITHIN_S, read_there)
+        found = call_within(_RUNS_WITHIN_S, read_there)
     except TimeoutError:
         raise EngineError(
             f"{engine} has not run one small task in {_RUNS_WITHIN_S:.0f} seconds. It has no worker with room for it: "
-            "start one, wait for the jobs of others, or ask for less, as with --spark-conf spark.executor.memory=1g."
+            "start one, wait for the jobs of others, or ask for less, as with `spark_conf` spark.executor.memory=1g."
         ) from None
     except PySparkException as error:
-        reason = _cannot(engine, storage, scrub(str(error)))
-        raise EngineError(f"{reason} It was given no credential: {without}" if without else reason) from None
+        reason = _reason(engine, storage, scrub(str(error)))
+        missing = f" It was given no credential: {missing_credential}" if missing_credential else ""
+        raise EngineError(f"{reason}{missing}") from None
     if found != [expected]:
         raise EngineError(
             f"{engine} finds at {storage.url} another {file.name} than this machine. The storage must be a place that "
@@ -71,7 +70,7 @@ def check_cluster(spark: SparkSession, engine: str, storage: Storage, without: s
 
 
 def _sums() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Within a function, what is sent travels by value: the cluster need not have this module."""
+    """Return the function that executors run. Defined in here it is sent by value: they need not have this module."""
 
     def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import hashlib
@@ -85,18 +84,19 @@ def _sums() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     return sums
 
 
-def _cannot(engine: str, storage: Storage, words: str) -> str:
+def _reason(engine: str, storage: Storage, words: str) -> str:
+    """Return what is wrong as a sentence with its remedy."""
     first = words.strip().partition("\n")[0]
     if "PYTHON_VERSION_MISMATCH" in words or "different version" in words:
         return (
             f"The workers of {engine} run another Python than this machine: {first} Both must be the same "
-            f"3.x: {_NAME_IT}."
+            f"3.x: {_INSTALL_PYTHON}."
         )
     if re.search(r"No module named|ModuleNotFoundError|Cannot run program", words):
         missing = re.search(r"No module named '?[\w.]+'?|Cannot run program \"[^\"]*\"", words)
         return (
             f"The workers of {engine} cannot run this package's code: {missing[0] if missing else first}. They need "
-            f"Python with pyarrow: {_NAME_IT}."
+            f"Python with pyarrow: {_INSTALL_PYTHON}."
         )
     if re.search(
         r"PATH_NOT_FOUND|FileNotFound|does not exist|UnsupportedFileSystem|No FileSystem|FileSystem not found", words

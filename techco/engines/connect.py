@@ -1,4 +1,4 @@
-"""Connects to a Spark Connect server, and says within seconds what is wrong with one that does not answer."""
+"""Connect to a Spark Connect server; of one that does not answer, an error says within seconds what is wrong."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 NO_PROXY = "127.0.0.1,localhost"
-"""For gRPC, which would ask a proxy for this machine."""
+"""Value of `no_grpc_proxy`: gRPC would ask an organisation's proxy for this machine."""
 
 T = TypeVar("T")
 _READY_WITHIN_S = 8
 _ANSWERS_WITHIN_S = 15
 _RETRIES, _LONGEST_PAUSE_MS = 8, 4_000  # 20 seconds together
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
-_ECHOES = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+_QUERY_LOGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _LOG, _LOG_LEVEL = "pyspark.sql.connect.logging", "SPARK_CONNECT_LOG_LEVEL"
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
@@ -39,7 +39,7 @@ def connect_to_server(url: str, token: str = "") -> SparkSession:
     url
         `sc://HOST:PORT`, perhaps with settings of Spark Connect.
     token
-        Of the server, empty for none. It is sent over TLS, or to `localhost`.
+        The server's token, empty for none. It is sent over TLS, or to `localhost`.
 
     Raises
     ------
@@ -48,16 +48,16 @@ def connect_to_server(url: str, token: str = "") -> SparkSession:
     """
     from pyspark.errors import PySparkException
 
-    os.environ.setdefault("no_grpc_proxy", NO_PROXY)  # an organisation's proxy would be asked for this machine
-    silence_echoes()
+    os.environ.setdefault("no_grpc_proxy", NO_PROXY)
+    disable_query_logs()
     register_secret(token)
-    whole = url if not token else f"{url}{'' if '/;' in url else '/'};token={quote(token, safe='')}"
-    _wait_until_ready(url, whole)
-    spark = _open(whole)
+    with_token = url if not token else f"{url}{'' if '/;' in url else '/'};token={quote(token, safe='')}"
+    _wait_until_ready(url, with_token)
+    spark = _create_session(with_token)
     try:
-        check_version(url, within(_ANSWERS_WITHIN_S, lambda: str(spark.version)))
+        check_version(url, call_within(_ANSWERS_WITHIN_S, lambda: str(spark.version)))
     except BaseException as error:
-        with suppress(Exception):  # else PySpark goes on asking this one, whatever session comes after it
+        with suppress(Exception):  # else PySpark goes on asking this server, whichever session comes after it
             spark.stop()
         if isinstance(error, TimeoutError):
             raise EngineError(f"{url} takes connections, but does not answer ({_ANSWERS_WITHIN_S} seconds).") from None
@@ -67,27 +67,26 @@ def connect_to_server(url: str, token: str = "") -> SparkSession:
     return spark
 
 
-def silence_echoes() -> None:
-    """Have PySpark say only by its error what is wrong with a query, and not on stderr in JSON as well.
+def disable_query_logs() -> None:
+    """Keep PySpark from logging on stderr, in JSON, what its errors say about a query.
 
-    Its log is off unless the user wants it; but a kernel that is forked turns on all logs that are there as it starts.
+    Its other log is off unless the user wants it; but a forked kernel turns on all logs that are there as it starts.
     """
     from pyspark.logger import PySparkLogger
 
-    for name in (*_ECHOES, *([] if _LOG_LEVEL in os.environ else [_LOG])):
+    for name in (*_QUERY_LOGS, *([] if _LOG_LEVEL in os.environ else [_LOG])):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def check_version(url: str, version: str) -> None:
-    """Refuse a server to which this client cannot speak.
+    """Refuse a server of another major version than this client, or of an older one.
 
-    A client may be older than its server, not newer, and of another major version neither:
-    https://spark.apache.org/docs/latest/spark-connect-overview.html
+    See https://spark.apache.org/docs/latest/spark-connect-overview.html
 
     Raises
     ------
     EngineError
-        Says which versions there are.
+        Names both versions.
     """
     import pyspark
 
@@ -101,14 +100,14 @@ def check_version(url: str, version: str) -> None:
 
 
 def is_open(spark: SparkSession) -> bool:
-    """Whether nobody has stopped a session."""
-    session: Any = spark  # PySpark declares it for one of its two kinds only
+    """Tell whether a session has not been stopped."""
+    session: Any = spark  # PySpark declares the property for one of its two kinds of sessions only
     return not session.is_stopped
 
 
 @contextmanager
 def without_token() -> Iterator[None]:
-    """Keep PySpark from sending a token that the environment has for another server: Sail takes none."""
+    """Keep PySpark from sending a token that the environment has for another server, as Sail takes none."""
     token = os.environ.pop(_TOKEN, None)
     try:
         yield
@@ -117,13 +116,13 @@ def without_token() -> Iterator[None]:
             os.environ[_TOKEN] = token
 
 
-def within(seconds: float, function: Callable[[], T]) -> T:
-    """What a function returns, if it does so in time; else it goes on by itself.
+def call_within(seconds: float, function: Callable[[], T]) -> T:
+    """Return what a function returns, and raise what it raises; one that is too late goes on in its thread.
 
     Raises
     ------
     TimeoutError
-        When it does not. What it raises itself comes through.
+        When it takes longer.
     """
     found: list[T] = []
     failed: list[BaseException] = []
@@ -144,28 +143,28 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     return found[0]
 
 
-def _open(whole: str) -> SparkSession:
+def _create_session(with_token: str) -> SparkSession:
     from pyspark.sql.connect.client import DefaultChannelBuilder
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # as PySpark's own builder does
     # gRPC shares connections within a process, and would go on with the first token after another was given.
-    builder = DefaultChannelBuilder(whole, [("grpc.use_local_subchannel_pool", 1)])
+    builder = DefaultChannelBuilder(with_token, [("grpc.use_local_subchannel_pool", 1)])
     session: Any = SparkSession.builder.channelBuilder(builder).create()
-    # By itself PySpark asks a server that is gone for ten minutes, and again as long when the process ends.
+    # By default PySpark asks a server that is gone for ten minutes, and again as long when the process ends.
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_PAUSE_MS)])
     return session  # type: ignore[no-any-return]
 
 
-def _wait_until_ready(url: str, whole: str) -> None:
-    """Wait for the first handshake. PySpark would try for minutes to talk to what is not there."""
+def _wait_until_ready(url: str, with_token: str) -> None:
+    """Wait for the first handshake; PySpark would try for minutes to reach a server that is not there."""
     import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client import DefaultChannelBuilder
 
     try:
-        builder = DefaultChannelBuilder(whole, [("grpc.use_local_subchannel_pool", 1)])
+        builder = DefaultChannelBuilder(with_token, [("grpc.use_local_subchannel_pool", 1)])
         channel = builder.toChannel()
     except PySparkException as error:
         raise EngineError(f"{url} is no address of a Spark Connect server: {scrub(str(error))}") from None

@@ -1,4 +1,4 @@
-"""Finds the Java that Apache Spark would start."""
+"""Find the Java that Apache Spark would start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_S = 10
 
 
 def check_java() -> int:
-    """The number of the Java that is there.
+    """Return the major version of Java.
 
     Raises
     ------
@@ -34,16 +34,16 @@ def check_java() -> int:
 
 
 def java_version() -> int | None:
-    """The number of the Java that Apache Spark would start, None if there is none that works."""
+    """Return the major version of the Java that Apache Spark would start, None if there is none that works."""
     home = os.environ.get("JAVA_HOME")
     program = shutil.which("java", path=f"{home}/bin" if home else None)
     if not program:
         return None
     try:
-        told = subprocess.run(
+        output = subprocess.run(
             [program, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
         ).stderr
     except (OSError, subprocess.SubprocessError):
         return None
-    found = _VERSION.search(told)
+    found = _VERSION.search(output)
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""The names of engines, and what follows from a name alone."""
+"""Parse the names of engines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALLOWED = "sail, spark, spark://HOST:PORT or sc://HOST[:PORT][/;NAME=VALUE…]"
 CONNECT_PORT = 15002
 """Where a Spark Connect server listens unless its URL says otherwise."""
 TOKEN_VARIABLE = "TECHCO_SPARK_TOKEN"
-"""The setting with the token of a Spark Connect server."""
+"""The variable that holds the token of a Spark Connect server."""
 
 Kind = Literal["sail", "spark", "standalone", "connect"]
 _ADDRESS = r"(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\])"
@@ -24,7 +24,7 @@ _TOKEN = re.compile(r";token=([^;]*)")
 
 @dataclass(frozen=True)
 class EngineName:
-    """A name that was understood.
+    """The parsed name of an engine.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class EngineName:
 
     @property
     def is_local(self) -> bool:
-        """Whether it sees this machine's files; another one's storage must be a place that all its machines share."""
+        """Whether it sees this machine's files; else the storage must be a place that all its machines share."""
         return self.kind in ("sail", "spark")
 
     @property
@@ -54,13 +54,12 @@ class EngineName:
 
 
 def parse_engine(name: str) -> EngineName:
-    """Understand the name of an engine.
+    """Parse the name of an engine.
 
     Raises
     ------
     ParameterError
-        When it is not known, or carries a token: notebooks and records keep the name. What was given is not repeated
-        then.
+        When it is not known, or carries a token, which is not repeated: notebooks and records keep the name.
     """
     if name == "sail":
         return EngineName(name, "sail")
@@ -80,6 +79,6 @@ def parse_engine(name: str) -> EngineName:
 
 
 def split_token(name: str) -> tuple[str, str]:
-    """The name of an engine without its token, and the token; empty where there is none."""
+    """Return the name of an engine without its token, and the token, empty if there is none."""
     found = _TOKEN.search(name)
     return (_TOKEN.sub("", name).removesuffix("/"), unquote(found[1])) if found else (name, "")

@@ -1,4 +1,4 @@
-"""Starts Sail, the embedded engine, inside this process.
+"""Start Sail, the embedded engine, inside this process.
 
 It speaks Spark Connect on a random loopback port. Its server lives as long as the process and is started once.
 """
@@ -11,7 +11,7 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-from techco.engines.connect import NO_PROXY, is_open, silence_echoes, without_token
+from techco.engines.connect import NO_PROXY, disable_query_logs, is_open, without_token
 from techco.errors import EngineError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # A notebook may stay open for a day between two cells; Sail's own limit is 15 minutes.
 _SESSION_TIMEOUT_S = 7 * 24 * 3600
 # With its first query Sail takes signals for itself and dies of them, and the client then waits forever.
-_TAKEN = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS_OF_SAIL = (signal.SIGINT, signal.SIGTERM)
 
 
 def open_sail(new: bool) -> SparkSession:
@@ -29,7 +29,7 @@ def open_sail(new: bool) -> SparkSession:
     Parameters
     ----------
     new
-        Whether it is one of its own, else that of earlier calls.
+        Whether to open another session than that of earlier calls.
 
     Raises
     ------
@@ -46,10 +46,10 @@ def open_sail(new: bool) -> SparkSession:
 
 @cache
 def _start() -> int:
-    """Start the server; returns its port."""
+    """Start the server and return its port."""
     os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(_SESSION_TIMEOUT_S))
     os.environ.setdefault("RUST_LOG", "error")  # Sail reports every session it opens and closes
-    os.environ.setdefault("no_grpc_proxy", NO_PROXY)  # an organisation's proxy would be asked for this machine
+    os.environ.setdefault("no_grpc_proxy", NO_PROXY)
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)
@@ -68,9 +68,9 @@ def _connect(port: int, new: bool) -> SparkSession:
 
     if not new and _sessions and is_open(_sessions[0]):
         return _sessions[0]
-    silence_echoes()
+    disable_query_logs()
     on_main_thread = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in _TAKEN}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS_OF_SAIL}
     with without_token():
         spark: SparkSession = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
         spark.sql("SELECT 1").collect()

@@ -1,11 +1,12 @@
-"""Starts the engine: the one function that returns a ready Spark session. All engines speak Spark Connect."""
+"""Open a Spark session of any engine; all engines speak Spark Connect."""
 
 from __future__ import annotations
 
 import atexit
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
 
 # By default `SET` hides the values of settings that look like secrets; an account key of Azure does not.
 _SECRET_SETTINGS = r"(?i)url|secret|password|passwd|token|access[.]?key|fs\.azure\."
-_READY = "TECHCO_SPARK_READY"
-"""For the kernels of a run: the engine's name and the address of its server, which has been checked already."""
-_taken: dict[str, str] = {}
+_CHECKED_SERVER = "TECHCO_SPARK_READY"
+"""Variable of a run's kernels with the engine's name and the URL of its server, which has been checked already."""
+_taken_variables: dict[str, str] = {}
 _sessions: dict[str, SparkSession] = {}
 _servers: dict[str, SparkServer] = {}
+
+
+@dataclass(frozen=True)
+class _Address:
+    """Where a Spark Connect server is, its token, and whether it has been checked that it can do the work."""
+
+    url: str
+    token: str
+    is_checked: bool = False
 
 
 def open_session(
@@ -42,16 +52,15 @@ def open_session(
     engine
         `sail`, `spark`, `spark://HOST:PORT` or `sc://HOST:PORT`.
     storage
-        What the session is for. Of Sail, one that needs a credential has a session of its own, which keeps it as it is
-        now.
+        What the session is for. On Sail, a storage that needs a credential gets a new session, which keeps the
+        credential of now.
     settings
-        Of Apache Spark; Sail takes none.
+        Settings of Apache Spark; Sail takes none.
 
     Returns
     -------
     SparkSession
-        Time zone UTC, and timestamps without a time zone unless asked otherwise: the wall clock counts, and columns
-        with a time zone would make engines differ.
+        Its time zone is UTC, and timestamps have no time zone unless asked otherwise: with one, engines would differ.
 
     Raises
     ------
@@ -63,13 +72,13 @@ def open_session(
     name = parse_engine(engine)
     spark_conf.check_fits(settings, engine)
     if name.kind == "sail":
-        return _sail(storage)
-    return _spark(name, storage, settings)
+        return _open_sail(storage)
+    return _open_spark(name, storage, settings)
 
 
 @contextmanager
 def ready_engine(engine: str, settings: Mapping[str, str], storage: Storage) -> Iterator[dict[str, str]]:
-    """Start what the kernels of a run share, and check it: one driver of Apache Spark, or the server's answer.
+    """Start the driver of Apache Spark that the kernels of a run share, or connect to their server, and check it.
 
     Yields
     ------
@@ -79,25 +88,23 @@ def ready_engine(engine: str, settings: Mapping[str, str], storage: Storage) -> 
     Raises
     ------
     EngineError
-        As `open_session`.
+        As for `open_session`.
     """
     from techco.engines.spark_server import SparkServer
 
     name = parse_engine(engine)
     text = {spark_conf.VARIABLE: spark_conf.to_text(settings)}
-    ready = _environment(_READY)
+    checked = _take_variable(_CHECKED_SERVER)
     if name.kind == "sail":
         yield {}
-    elif ready.partition(" ")[0] == engine:  # several runs share it
-        yield {**text, _READY: ready, TOKEN_VARIABLE: _token()}
-    elif name.kind == "connect":
-        token = _token()
-        _open(name, name.text, token, settings, storage).stop()
-        yield {**text, _READY: f"{engine} {name.text}", TOKEN_VARIABLE: token}
+    elif checked.partition(" ")[0] == engine:  # several runs share it
+        yield {**text, _CHECKED_SERVER: checked, TOKEN_VARIABLE: _take_variable(TOKEN_VARIABLE)}
     else:
-        with SparkServer(name, settings) as server:
-            _open(name, server.url, server.token, settings, storage).stop()
-            yield {**text, _READY: f"{engine} {server.url}", TOKEN_VARIABLE: server.token}
+        with nullcontext() if name.kind == "connect" else SparkServer(name, settings) as server:
+            token = server.token if server else _take_variable(TOKEN_VARIABLE)
+            address = _Address(server.url if server else name.text, token)
+            _connect(name, address, settings, storage).stop()
+            yield {**text, _CHECKED_SERVER: f"{engine} {address.url}", TOKEN_VARIABLE: token}
 
 
 def configure(spark: SparkSession) -> SparkSession:
@@ -107,18 +114,14 @@ def configure(spark: SparkSession) -> SparkSession:
     return spark
 
 
-def _sail(storage: Storage | None) -> SparkSession:
-    touch = storage.first_touch() if storage else ""
-    spark = configure(open_sail(new=bool(touch)))
-    if storage and touch:
-        _let_in(spark, storage, touch)
-    return spark
-
-
-def _let_in(spark: SparkSession, storage: Storage, touch: str) -> None:
-    """Have a session take up the credential of a storage, which it does when it first reads there."""
+def _open_sail(storage: Storage | None) -> SparkSession:
+    """Open a session, and read something at once: it takes the storage's credential when it first reads there."""
     from pyspark.errors import PySparkException
 
+    touch = storage.first_touch() if storage else ""
+    spark = configure(open_sail(new=bool(touch)))
+    if not storage or not touch:
+        return spark
     try:
         with storage.engine_environment():
             spark.read.text(touch).count()
@@ -128,38 +131,31 @@ def _let_in(spark: SparkSession, storage: Storage, touch: str) -> None:
             f"The engine cannot read {storage.url}, though this process can: {reason}. "
             "If a proxy or certificates of your organisation are between, name them in HTTPS_PROXY and SSL_CERT_FILE."
         ) from None
-
-
-def _spark(name: EngineName, storage: Storage | None, settings: Mapping[str, str]) -> SparkSession:
-    """The session with an Apache Spark, or another server; one for each storage, as it holds its credential."""
-    key = f"{name.text} {storage.url if storage else ''}"
-    found = _sessions.get(key)
-    if found is None or not is_open(found):
-        url, token, is_checked = _server(name, settings)
-        found = _sessions[key] = _open(name, url, token, settings, storage, is_checked)
-    return found
-
-
-def _open(
-    name: EngineName,
-    url: str,
-    token: str,
-    settings: Mapping[str, str],
-    storage: Storage | None,
-    is_checked: bool = False,
-) -> SparkSession:
-    spark = configure(connect_to_server(url, token))
-    spark.conf.set("spark.sql.redaction.options.regex", _SECRET_SETTINGS)
-    if name.kind == "connect":  # a driver of our own has been started with them
-        _set(spark, name, settings)
-    if storage:
-        without = _let_spark_in(spark, name, storage, settings)
-        if not is_checked and not name.is_local:
-            check_cluster(spark, name.text, storage, without)
     return spark
 
 
-def _set(spark: SparkSession, name: EngineName, settings: Mapping[str, str]) -> None:
+def _open_spark(name: EngineName, storage: Storage | None, settings: Mapping[str, str]) -> SparkSession:
+    """Return the session of an Apache Spark or another server; each storage has one, which holds its credential."""
+    key = f"{name.text} {storage.url if storage else ''}"
+    found = _sessions.get(key)
+    if found is None or not is_open(found):
+        found = _sessions[key] = _connect(name, _find_server(name, settings), settings, storage)
+    return found
+
+
+def _connect(name: EngineName, address: _Address, settings: Mapping[str, str], storage: Storage | None) -> SparkSession:
+    spark = configure(connect_to_server(address.url, address.token))
+    spark.conf.set("spark.sql.redaction.options.regex", _SECRET_SETTINGS)
+    if name.kind == "connect":  # a driver of our own has been started with them
+        _apply(settings, spark, name)
+    if storage:
+        missing_credential = _pass_credential(spark, name, storage, settings)
+        if not address.is_checked and not name.is_local:
+            check_cluster(spark, name.text, storage, missing_credential)
+    return spark
+
+
+def _apply(settings: Mapping[str, str], spark: SparkSession, name: EngineName) -> None:
     from pyspark.errors import PySparkException
 
     for key, value in settings.items():
@@ -168,15 +164,15 @@ def _set(spark: SparkSession, name: EngineName, settings: Mapping[str, str]) -> 
         except PySparkException as error:
             reason = scrub(str(error)).strip().partition("\n")[0]
             raise ParameterError(
-                f"--spark-conf {key} is refused by {name.text}: {reason} What a server takes only when it starts must "
+                f"`spark_conf` {key} is refused by {name.text}: {reason} What a server takes only when it starts must "
                 "be set there."
             ) from None
 
 
-def _let_spark_in(spark: SparkSession, name: EngineName, storage: Storage, settings: Mapping[str, str]) -> str:
-    """Give a session the credential of a storage; returns why it has none where that is no error yet.
+def _pass_credential(spark: SparkSession, name: EngineName, storage: Storage, settings: Mapping[str, str]) -> str:
+    """Set the credential of a storage in a session, unless the user has set one; return why there is none.
 
-    A cluster may have one of its own, which it is then left to use; and so is what a user has set.
+    A cluster may have a credential of its own, so that it is no error yet.
     """
     if any("fs.azure." in key for key in settings):
         return ""
@@ -191,24 +187,24 @@ def _let_spark_in(spark: SparkSession, name: EngineName, storage: Storage, setti
     return ""
 
 
-def _server(name: EngineName, settings: Mapping[str, str]) -> tuple[str, str, bool]:
-    """Address and token of the server of an engine, and whether it has been checked; started if it is to run here."""
-    ready, _, url = _environment(_READY).partition(" ")
-    if ready == name.text:
-        return url, _environment(TOKEN_VARIABLE), True
+def _find_server(name: EngineName, settings: Mapping[str, str]) -> _Address:
+    """Find the server of an engine; it is started if it is to run on this machine and no run has done so."""
+    engine, _, url = _take_variable(_CHECKED_SERVER).partition(" ")
+    if engine == name.text:
+        return _Address(url, _take_variable(TOKEN_VARIABLE), is_checked=True)
     if name.kind == "connect":
-        return name.text, _token(), False
+        return _Address(name.text, _take_variable(TOKEN_VARIABLE))
     if name.text not in _servers:
         from techco.engines.spark_server import SparkServer
 
         _servers[name.text] = SparkServer(name, settings)
     server = _servers[name.text]
-    return server.url, server.token, False
+    return _Address(server.url, server.token)
 
 
 @atexit.register
-def _end() -> None:
-    """Close what is open. PySpark would do so when Python has stopped its threads, and wait for these forever."""
+def _close_all() -> None:
+    """Close what is open; PySpark would do so after Python has stopped its threads, and wait for these forever."""
     for spark in _sessions.values():
         with suppress(Exception):
             spark.stop()
@@ -216,12 +212,8 @@ def _end() -> None:
         server.stop()
 
 
-def _token() -> str:
-    return _environment(TOKEN_VARIABLE)
-
-
-def _environment(variable: str) -> str:
-    """A variable, which is taken out of the environment at first use: what a notebook starts has no part in it."""
+def _take_variable(variable: str) -> str:
+    """Return a variable, and remove it from the environment, which the processes that a notebook starts inherit."""
     if value := os.environ.pop(variable, ""):
-        _taken[variable] = value
-    return _taken.get(variable, "")
+        _taken_variables[variable] = value
+    return _taken_variables.get(variable, "")

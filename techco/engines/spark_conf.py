@@ -1,4 +1,4 @@
-"""Settings of Apache Spark that the user gives: by option for a run, by environment for all."""
+"""Read the settings of Apache Spark that the user gives: by option for a run, by environment for all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from techco.errors import ParameterError
 
 VARIABLE = "TECHCO_SPARK_CONF"
-"""The setting: settings of Spark as one JSON object."""
+"""The variable that holds settings of Spark, as one JSON object."""
 
 _KEY = re.compile(r"[A-Za-z][\w.-]*")
 # As Spark itself decides what to hide (spark.redaction.regex), and what the Azure driver calls its credentials.
@@ -17,12 +17,12 @@ _SECRET = re.compile(r"(?i)secret|password|token|access[.]?key|account[.]key|sas
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """Understand `KEY=VALUE` for each setting, as `spark-submit --conf` takes them.
+    """Parse `KEY=VALUE` of each setting, as `spark-submit --conf` takes them.
 
     Raises
     ------
     ParameterError
-        When one is no such pair, or is a credential, which the command in the report would repeat; shows no value then.
+        When one is no such pair, or is a credential, which the command in the report would repeat.
     """
     settings = {}
     for pair in pairs:
@@ -41,7 +41,7 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def conf(settings: Mapping[str, str], packages: str = "", memory: str = "") -> dict[str, str]:
-    """All settings of Spark, of which those given one by one go before what their short forms mean.
+    """Return all settings of Spark; those given one by one go before the short forms.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def conf(settings: Mapping[str, str], packages: str = "", memory: str = "") -> d
 
 
 def to_text(settings: Mapping[str, str]) -> str:
-    """As the environment holds them."""
+    """Return settings as their variable holds them."""
     return json.dumps(dict(settings))
 
 
@@ -69,6 +69,6 @@ def check_fits(settings: Mapping[str, str], engine: str) -> None:
     """
     if settings and engine == "sail":
         raise ParameterError(
-            f"--spark-conf {next(iter(settings))} is for Apache Spark, and the engine is sail. "
-            "Give an engine that takes it with --engine: spark, spark://HOST:PORT or sc://HOST:PORT."
+            f"`spark_conf` {next(iter(settings))} is for Apache Spark, and the engine is sail. "
+            "Give an engine that takes it with `engine`: spark, spark://HOST:PORT or sc://HOST:PORT."
         )
