@@ -94,7 +94,7 @@ def kernel() -> str:
     with tempfile.TemporaryDirectory(prefix="techco-") as folder:
         notebook = Path(folder) / "sum.ipynb"
         notebook.write_text(json.dumps(_SUM), encoding="utf-8")
-        execute_notebook(notebook, notebook.with_stem("executed"), {"one": "1"}, lambda *_: None)
+        execute_notebook(notebook, notebook.with_stem("executed"), {"one": "1"})
     return f"a notebook ran in {duration(time.monotonic() - started)}"
 
 

@@ -1,4 +1,4 @@
-"""Starts Apache Spark on this machine: a driver that speaks Spark Connect, of its own or for a standalone cluster.
+"""Start Apache Spark on this machine: a driver that speaks Spark Connect, by itself or for a standalone cluster.
 
 It runs in a process of its own; with it end the Java virtual machine that PySpark starts in it, and the temporary
 files. It listens on a random port of the loopback interface and answers only to who knows its token.
@@ -26,10 +26,10 @@ from techco.system import children, signals
 from techco.system.child_process import ChildProcess, private_folder
 
 _STARTS_WITHIN_S = 120
-_GRACE_S = 1  # Spark tells its cluster, and ends its log of events
+_GRACE_S = 1  # for Spark to tell its cluster and to end its log of events
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
-# By these PySpark would be a client in that process too: it sets the second one wherever it opens a session.
-_OF_A_CLIENT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "SPARK_API_MODE")
+# These make PySpark a client; it sets the second one wherever it opens a session.
+_CLIENT_VARIABLES = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "SPARK_API_MODE")
 _DEFAULTS = {
     "spark.app.name": "techco",
     "spark.ui.enabled": "false",  # another port, which anybody could open
@@ -43,14 +43,14 @@ _FIXED = {
 
 
 class SparkServer(ChildProcess):
-    """A running driver.
+    """A running driver of Apache Spark.
 
     Parameters
     ----------
     engine
         `spark`, or the master of a standalone cluster.
     settings
-        Of Spark, as `spark-submit --conf` takes them.
+        Settings of Spark, as `spark-submit --conf` takes them.
 
     Raises
     ------
@@ -64,9 +64,9 @@ class SparkServer(ChildProcess):
         register_secret(self.token)
         master = "local[*]" if engine.kind == "spark" else engine.text
         environment = {**os.environ, _TOKEN: self.token}
-        for name in _OF_A_CLIENT:
+        for name in _CLIENT_VARIABLES:
             environment.pop(name, None)
-        # A driver that speaks Spark Connect asks for it here alone.
+        # A driver that speaks Spark Connect reads it from the environment alone.
         if python := settings.get("spark.pyspark.python"):
             environment["PYSPARK_PYTHON"] = python
         elif engine.kind == "spark":
@@ -83,7 +83,7 @@ class SparkServer(ChildProcess):
 
     @property
     def url(self) -> str:
-        """Where it is, without its token. To another name than this one a client would send a token by TLS only."""
+        """Its URL without its token. A client sends a token without TLS only to the name `localhost`."""
         return f"sc://localhost:{self.port}"
 
     def _wait_for_port(self, settings: Mapping[str, str], engine: EngineName) -> int:
@@ -97,14 +97,14 @@ class SparkServer(ChildProcess):
 
 
 def main(handle: int, folder: str) -> NoReturn:
-    """Be the driver, until the other end of a connection is closed or SIGTERM comes.
+    """Run the driver until the other end of a connection is closed or SIGTERM comes.
 
     Parameters
     ----------
     handle
         File descriptor of the connection, which brings the settings and takes the port.
     folder
-        For temporary files, also those of Java. Only this user can read it, and it is removed in the end.
+        A private folder for temporary files, also those of Java, which is removed in the end.
     """
     signal.signal(signal.SIGTERM, lambda *_: children.kill_descendants_and_exit([folder], grace_s=_GRACE_S))
     children.become_subreaper()
@@ -119,11 +119,11 @@ def main(handle: int, folder: str) -> NoReturn:
 
 def _serve(connection: Connection, folder: Path) -> None:
     settings: Mapping[str, str] = connection.recv()
-    # A file, as other users may read the words of a command, and one of them may be a credential.
+    # A file, as other users can read the words of a command, and a setting may be a credential.
     properties = folder / "spark.properties"
     properties.touch(mode=0o600)
     properties.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), encoding="utf-8")
-    # Java does not heed TMPDIR, and keeps a file in /tmp for tools that look at it.
+    # Java ignores TMPDIR, and keeps a file in /tmp for tools that watch it.
     given = os.environ.get("JDK_JAVA_OPTIONS", "")
     os.environ["JDK_JAVA_OPTIONS"] = f'"-Djava.io.tmpdir={folder}" -XX:-UsePerfData {given}'.strip()
     port = _start(properties)

@@ -1,4 +1,4 @@
-"""Runs notebooks under papermill: the only module that does."""
+"""Execute notebooks under papermill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from techco import errors
 from techco.display.wording import plural
 from techco.errors import StepFailed
 from techco.notebooks.kernels import Kernel, Kernels
-from techco.notebooks.limits import Limits, OnCell, OnOutput
+from techco.notebooks.limits import Callbacks, Limits
 from techco.notebooks.parameters import NBFORMAT, check_parameters
 from techco.notebooks.slim_imports import import_papermill
 from techco.redact import scrub
@@ -23,7 +23,7 @@ from techco.system.files import make_durable, write_whole
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 MAY_FAIL = "raises-exception"
 """Jupyter's tag of a cell that may fail, after which the notebook goes on."""
-_OF_PAPERMILL = "papermill-error-cell-tag"
+_PAPERMILLS_TAG = "papermill-error-cell-tag"
 _MESSAGE_LIMIT = 500
 
 
@@ -31,43 +31,39 @@ def execute_notebook(
     template: Path,
     output: Path,
     parameters: Mapping[str, Any],
-    on_cell: OnCell,
+    callbacks: Callbacks | None = None,
     kernels: Kernels | None = None,
     limits: Limits | None = None,
-    on_output: OnOutput | None = None,
 ) -> None:
     """Execute a notebook; its parameters are checked before a kernel starts.
 
     Parameters
     ----------
     template
-        The notebook; stays as it is.
+        The notebook, which is not changed.
     output
-        Where the executed notebook goes; written whole after each code cell and without credentials, parents are made.
-        After a failure it holds the cells up to the one that failed.
+        The file of the executed notebook, written whole after each code cell and without credentials; missing folders
+        are made. After a failure it has the outputs of the cells up to the one that failed.
     parameters
-        Values for what the notebook declares.
-    on_cell
-        Hears of progress.
+        Values of parameters that the notebook declares.
+    callbacks
+        What is called meanwhile; None calls nothing.
     kernels
-        Where its kernel comes from, if several notebooks share what kernels import; the kernel is stopped afterwards in
-        any case.
+        The kernels of several notebooks, of which this one takes the next; it is stopped in any case. None starts one.
     limits
         How long the kernel and each cell may take; None is `Limits()`.
-    on_output
-        Hears of what cells print.
 
     Raises
     ------
     ParameterError
         When a value does not fit what the notebook declares.
     StepFailed
-        When not every code cell ran to its end, or in time.
+        When a code cell did not run to its end, or took too long.
     """
     values, limits = check_parameters(template, parameters), limits or Limits()
     papermill = _papermill()
     with ExitStack() as stack:
-        kernel = _next(kernels or stack.enter_context(Kernels([template])))
+        kernel = _take_next(kernels or stack.enter_context(Kernels([template])))
         stack.callback(kernel.stop)
         try:
             notebook = papermill.execute_notebook(
@@ -79,21 +75,20 @@ def execute_notebook(
                 language="python",
                 progress_bar=False,
                 kernel=kernel,
-                on_cell=on_cell,
+                callbacks=callbacks or Callbacks(),
                 limits=limits,
-                on_output=on_output,
             )
         except papermill.PapermillExecutionError as error:
             notebook = _without_allowed(error, output)
         except _invalid_notebook() as error:
             raise _not_valid(template, error) from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
-            raise _no_kernel(error, kernel.last_words(), limits) from error
+            raise _kernel_failed(error, kernel.last_words(), limits) from error
     _require_every_cell(notebook)
 
 
-def _no_kernel(error: RuntimeError, last_words: str, limits: Limits) -> StepFailed:
-    """What nbclient says of a kernel that is dead or did not answer, as a sentence."""
+def _kernel_failed(error: RuntimeError, last_words: str, limits: Limits) -> StepFailed:
+    """Say in a sentence what nbclient reports of a kernel that is dead or did not answer."""
     reason = scrub(str(error))
     if "didn't respond" in reason:
         reason = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of --start-timeout"
@@ -103,7 +98,7 @@ def _no_kernel(error: RuntimeError, last_words: str, limits: Limits) -> StepFail
 
 
 def prepare_notebook(template: Path, output: Path, parameters: Mapping[str, Any]) -> None:
-    """Write a notebook with its parameters applied, without running it; errors as for `execute_notebook`."""
+    """Write a notebook with its parameters, without executing it; errors are those of `execute_notebook`."""
     values = check_parameters(template, parameters)
     options = {"kernel_name": "python3", "language": "python", "progress_bar": False, "prepare_only": True}
     try:
@@ -113,20 +108,20 @@ def prepare_notebook(template: Path, output: Path, parameters: Mapping[str, Any]
     make_durable(output)
 
 
-def _next(kernels: Kernels) -> Kernel:
+def _take_next(kernels: Kernels) -> Kernel:
     try:
-        return kernels.next()
+        return kernels.take_next()
     except RuntimeError as error:
         raise StepFailed(scrub(str(error))) from error
 
 
 def _literal(path: Path) -> str:
-    """A path for papermill, which takes `{name}` in it for a parameter."""
+    """Escape a path for papermill, which replaces `{name}` in it by a parameter."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _cell_failed(error: Any) -> StepFailed:
-    """What papermill raises for a failed cell, as a sentence; ours need no more than their text."""
+    """Say in a sentence why a cell failed; errors of this package are sentences already."""
     trace = scrub(_ANSI.sub("", "\n".join(error.traceback)))
     text = scrub(_ANSI.sub("", error.evalue)).strip()
     kind = getattr(errors, error.ename, None)
@@ -140,11 +135,11 @@ def _cell_failed(error: Any) -> StepFailed:
 
 
 def _without_allowed(error: Any, output: Path) -> Any:
-    """The executed notebook, if what papermill takes for a failure is that of a cell that may fail."""
+    """Return the executed notebook if the cell that failed may fail, which papermill does not know."""
     import nbformat
 
     notebook: Any = nbformat.read(output, as_version=NBFORMAT)  # type: ignore[no-untyped-call]
-    cells = [cell for cell in notebook.cells if _OF_PAPERMILL not in cell.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if _PAPERMILLS_TAG not in cell.metadata.get("tags", [])]
     if MAY_FAIL not in cells[error.cell_index].metadata.get("tags", []):
         raise _cell_failed(error) from None
     notebook.cells = cells
@@ -153,7 +148,7 @@ def _without_allowed(error: Any, output: Path) -> Any:
 
 
 def _invalid_notebook() -> tuple[type[Exception], ...]:
-    """What nbformat raises for a file that is JSON, but not what its version of the format demands."""
+    """Return what nbformat raises for JSON that is no notebook of its version."""
     from nbformat import NBFormatError, ValidationError
 
     return (NBFormatError, ValidationError)
@@ -164,7 +159,7 @@ def _not_valid(template: Path, error: Exception) -> StepFailed:
 
 
 def _require_every_cell(notebook: Any) -> None:
-    """Papermill takes `sys.exit(0)` in a cell for success; what fails in a cell that may fail is none."""
+    """Refuse a notebook with a cell that did not run: papermill takes `sys.exit(0)` in a cell for success."""
     for cell in notebook.cells:
         if cell.cell_type != "code" or not cell.source.strip():
             continue
@@ -181,7 +176,7 @@ def _require_every_cell(notebook: Any) -> None:
 
 @functools.cache
 def _papermill() -> Any:
-    """Papermill, with the engine that reports progress and the writing of whole files."""
+    """Import papermill, and register the engine and the file handler of `papermill_engine`."""
     import_papermill()
     import papermill
     from papermill.engines import papermill_engines

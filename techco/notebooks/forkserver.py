@@ -62,12 +62,12 @@ class ForkedProcess:
 
 
 class ForkServer(ChildProcess):
-    """The process that kernels are forked from, and that ends them with all they have started.
+    """The process that kernels are forked from, and that kills them with all they have started.
 
     Parameters
     ----------
     notebooks
-        Those that its kernels will run: what these share is imported while it waits.
+        The notebooks that its kernels will run: the modules that they share are imported while it waits.
 
     Attributes
     ----------

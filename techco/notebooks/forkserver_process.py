@@ -1,11 +1,10 @@
-"""The process that the kernels of a run are forked from, so that what they import is imported once.
+"""The process that the kernels of a run are forked from, so that shared modules are imported once.
 
-It holds no data and starts nothing: it imports, and becomes a kernel's process when it is asked for one. Only modules
-that may be forked are imported here: not Delta Lake, which has a thread of its own from its import on. Sail has some as
-soon as it is started, which only kernels do.
+It holds no data, and imports only modules that start no thread, as no thread survives a fork: not Delta Lake, which
+starts one as it is imported. Sail starts some with its server, which only kernels do.
 
-As it outlives the run's own process, however that ends, it is also what kills all that the run has started, and removes
-its temporary files.
+As it outlives the run's own process, however that ends, it also kills all that the run has started, and removes its
+temporary files.
 """
 
 from __future__ import annotations
@@ -69,17 +68,17 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
         File descriptor of a connection. A `ForkRequest` is answered by the process id of the new kernel; None kills all
         kernels so far, and is answered by 0.
     modules
-        What to import while nothing is asked, in this order.
+        What to import while there is no request, in this order.
     folders
-        The temporary files of the kernels; the first is where modules are imported, as some heed files that lie in the
-        current directory.
+        Temporary folders of the kernels. The first is the current directory of imports, as some modules read files
+        there.
     """
     kernels: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: children.kill_descendants_and_exit(folders, kernels))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's exit code
     children.become_subreaper()
     os.chdir(folders[0])
-    tempfile.tempdir = folders[0]  # what a module puts aside as it is imported goes with the kernels, too
+    tempfile.tempdir = folders[0]  # temporary files of imports go with those of the kernels
     # Both are read as modules are imported: by ipykernel, whose kernels end with the process that they name, and by
     # matplotlib, which would not show a plot below its cell.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
@@ -93,10 +92,10 @@ def main(handle: int, modules: Sequence[str], folders: Sequence[str]) -> NoRetur
     children.kill_descendants_and_exit(folders, kernels)
 
 
-def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> NoReturn:
+def _serve(connection: Connection, modules: deque[str], kernels: list[int]) -> NoReturn:
     while True:
-        if waiting and not connection.poll():
-            _import(waiting.popleft())
+        if modules and not connection.poll():
+            _import(modules.popleft())
             continue
         request: ForkRequest | None = connection.recv()
         if request is None:
@@ -110,13 +109,13 @@ def _serve(connection: Connection, waiting: deque[str], kernels: list[int]) -> N
 
 
 def _import(module: str) -> None:
-    """Import a module; one that fails is left to the notebook that needs it, which can say so."""
+    """Import a module; a failure is left to the notebook, where it fails again with a message."""
     with contextlib.suppress(Exception):
         importlib.import_module(module)
 
 
 def _fork(request: ForkRequest, connection: Connection, kernels: list[int]) -> int:
-    # The end of all kernels, which SIGTERM is, must not come before a new one is known, and is not for that one.
+    # SIGTERM ends all kernels: it must wait until the new one is in the list, and is not for the new process.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     pid = os.fork()
     if pid == 0:
@@ -128,7 +127,7 @@ def _fork(request: ForkRequest, connection: Connection, kernels: list[int]) -> i
         finally:
             os._exit(1)
     kernels.append(pid)
-    # Its own group, before anybody can signal it: with it go the processes that it starts.
+    # A group of its own, before anybody can send it a signal: it includes the processes that it starts.
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has died, or become a program, already
         os.setpgid(pid, pid)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -136,7 +135,7 @@ def _fork(request: ForkRequest, connection: Connection, kernels: list[int]) -> i
 
 
 def _become_kernel(request: ForkRequest) -> NoReturn:
-    """Leave behind what a process of its own would not have, and run ipykernel, or become a program."""
+    """Undo what this process has set, and run ipykernel, or become another program."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -149,7 +148,7 @@ def _become_kernel(request: ForkRequest) -> NoReturn:
     if request.is_program:
         os.setpgid(0, 0)  # afterwards nobody else can
         os.execvp(request.arguments[0], list(request.arguments))
-    tempfile.tempdir = None  # a module may have asked for it, in the environment of before
+    tempfile.tempdir = None  # it was that of the forkserver
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # or all kernels would draw the same numbers
     sys.argv = ["ipykernel_launcher", *request.arguments]
@@ -160,7 +159,7 @@ def _become_kernel(request: ForkRequest) -> NoReturn:
 
 
 def _redirect(log: Path) -> None:
-    """Take stdin from nowhere, and send stdout and stderr to a file."""
+    """Read stdin from /dev/null, and write stdout and stderr to a file."""
     nothing, file = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for source, target in ((nothing, 0), (file, 1), (file, 2)):
         os.dup2(source, target)

@@ -1,4 +1,4 @@
-"""How a kernel is spoken to. Imports jupyter_client."""
+"""The client of a kernel, which imports jupyter_client."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PUBLISHES_WITHIN_S = 0.2
 
 
 class KernelClient(AsyncKernelClient):
-    """Takes a kernel for ready as soon as it is; the library waits until it has been silent for a fifth of a second."""
+    """A client that is ready as soon as its kernel is; the library's own waits for a fifth of a second of silence."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait until the kernel has answered, and what it publishes arrives here.
+        """Wait until the kernel has answered, and what it publishes is received.
 
         Raises
         ------
@@ -32,25 +32,25 @@ class KernelClient(AsyncKernelClient):
                 raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
 
     async def _has_answered(self) -> bool:
-        """Ask it something, and hear all that it says to that; what it has said before is passed over."""
-        asked = self.kernel_info()
+        """Send a request, and receive its reply and all that is published about it; earlier messages are skipped."""
+        request = self.kernel_info()
         try:
-            while not _is_about(reply := await self.get_shell_msg(timeout=_LOOKS_EVERY_S), asked):
+            while not _belongs_to(reply := await self.get_shell_msg(timeout=_LOOKS_EVERY_S), request):
                 pass
-            # If nobody was connected yet when it published this, nothing comes, and it is asked again.
-            while not _is_end_of(await self.get_iopub_msg(timeout=_PUBLISHES_WITHIN_S), asked):
+            # Nothing comes if this client was not connected yet when the kernel published it; the caller asks again.
+            while not _is_last_of(await self.get_iopub_msg(timeout=_PUBLISHES_WITHIN_S), request):
                 pass
         except Empty:
             return False
-        self._handle_kernel_info_reply(reply)  # an older version of the protocol is translated from now on
+        self._handle_kernel_info_reply(reply)  # translates an older version of the protocol from now on
         return True
 
 
-def _is_about(message: dict[str, Any], asked: str) -> bool:
-    return bool(message["parent_header"].get("msg_id") == asked)
+def _belongs_to(message: dict[str, Any], request: str) -> bool:
+    return bool(message["parent_header"].get("msg_id") == request)
 
 
-def _is_end_of(message: dict[str, Any], asked: str) -> bool:
-    """Whether it is the last that a kernel publishes of a request."""
+def _is_last_of(message: dict[str, Any], request: str) -> bool:
+    """Tell whether a message is the last that a kernel publishes about a request."""
     is_idle = message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
-    return is_idle and _is_about(message, asked)
+    return is_idle and _belongs_to(message, request)

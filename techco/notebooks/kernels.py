@@ -1,4 +1,4 @@
-"""Starts kernels before they are needed, and always stops them."""
+"""Start kernels before they are needed, and always stop them."""
 
 from __future__ import annotations
 
@@ -22,30 +22,29 @@ from techco.system.child_process import last_words
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
-# What lies in the current directory, which may be a storage, is data, and never code.
+# The current directory may be a storage: its files are data, and never code.
 _IGNORES_CWD = "--InteractiveShellApp.ignore_cwd=True"
-# IPython's history is what the user has typed, and each cell would wait for its database.
+# IPython's history is for what a user types, and each cell would wait for its database.
 _KEEPS_NO_HISTORY = "--HistoryManager.enabled=False"
 _DIES_WITHIN_S = 5
-_WARMS_UP = "--IPKernelApp.extra_extensions=techco.notebooks.preload"
+_PRELOADS = "--IPKernelApp.extra_extensions=techco.notebooks.preload"
 
 
 class Kernel:
-    """One kernel process of the Python that runs techco or of another one, reachable over sockets in a private folder.
+    """A running kernel of the Python that runs techco or of another one, reachable over sockets in a private folder.
 
-    It runs in the current directory, but imports nothing from there: what is nowhere else may lie beside its notebook.
-    It has a folder of its own for temporary files, and writes what the operating system sees of its output to a file
-    instead of this process's stdout. That of this Python imports what its notebook imports while it waits (see
-    `techco.notebooks.preload`).
+    Its current directory is that of this process, but it imports nothing from there; its last place for imports is the
+    folder of its notebook. It has a temporary folder of its own, and a log for its stdout and stderr. While a kernel of
+    this Python waits, it imports what its notebook imports (see `techco.notebooks.preload`).
 
     Parameters
     ----------
     forkserver
-        What it is forked from.
+        The process that it is forked from.
     notebook
         The notebook that it will run.
     variables
-        Environment variables of the kernel beside those of this process.
+        Its environment variables beside those of this process.
     libraries
         Modules that it imports while it waits, beside those of the notebook.
     spec
@@ -66,7 +65,7 @@ class Kernel:
         spec: KernelSpec | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=forkserver.sockets))
-        # Killed, the process cannot remove what it has put aside; so that goes into a folder that goes with it.
+        # A process that is killed cannot remove its temporary files.
         self._temporary = Path(tempfile.mkdtemp(dir=forkserver.folder))
         modules = [] if spec else [FIRST_IMPORT, *shared_modules(notebook)]
         beside = notebook.parent.absolute()
@@ -81,7 +80,7 @@ class Kernel:
         try:
             _wait(self.manager.start_kernel)(
                 env={**os.environ, **(variables or {}), **own},
-                extra_arguments=[_IGNORES_CWD, _KEEPS_NO_HISTORY, *([] if spec else [_WARMS_UP])],
+                extra_arguments=[_IGNORES_CWD, _KEEPS_NO_HISTORY, *([] if spec else [_PRELOADS])],
             )
         except BaseException:
             self.stop()
@@ -92,7 +91,7 @@ class Kernel:
         return self.folder / "kernel.log"
 
     def last_words(self) -> str:
-        """The end of what the kernel process wrote apart from its cells' output, for instance why it did not start."""
+        """Return the end of its log, without credentials; the output of cells is not there."""
         with suppress(FileNotFoundError), self._log.open("rb") as log:
             return last_words(log)
         return ""
@@ -112,19 +111,18 @@ class Kernel:
 
 
 class Kernels:
-    """The kernels of several notebooks, each ready when its turn comes.
+    """The kernels of several notebooks, each of which can be started before its turn comes.
 
-    A context manager: on entering it, what kernels share begins to be imported; on leaving it, whatever the reason, no
-    process is left.
+    A context manager: on entering it, the import of shared modules begins; on leaving it no process is left.
 
     Parameters
     ----------
     notebooks
-        In the order of their turns.
+        The notebooks in the order of their turns.
     variables, libraries, spec
         As for each `Kernel`.
     forkserver
-        What they are forked from, which lives on; None makes one that ends with them.
+        The process that they are forked from, which goes on afterwards; None makes one that ends with them.
     """
 
     def __init__(
@@ -142,16 +140,15 @@ class Kernels:
         self._forkserver: ForkServer
         self._ready: Kernel | None = None
 
-    def next(self) -> Kernel:
-        """The kernel whose turn it is."""
-        if not self._ready:
-            self.prepare()
+    def take_next(self) -> Kernel:
+        """Return the kernel of the next notebook, which is started unless it has been."""
+        self.start_next()
         kernel, self._ready = self._ready, None
         assert kernel, "there is a turn for each notebook"
         return kernel
 
-    def prepare(self) -> None:
-        """Start the next kernel in advance, if there is a next one and it has not been started yet."""
+    def start_next(self) -> None:
+        """Start the next kernel, if there is a next one and it has not been started yet."""
         if self._notebooks and not self._ready:
             notebook = self._notebooks.popleft()
             self._ready = Kernel(self._forkserver, notebook, self._variables, self._libraries, self._spec)
@@ -168,14 +165,14 @@ class Kernels:
         self._stack.close()
 
     def _clear(self) -> None:
-        with suppress(RuntimeError):  # it has died, and with it all that was below it
+        with suppress(RuntimeError):  # it has died, and with it all its kernels
             self._forkserver.clear()
 
 
 def _manager(
     folder: Path, fork: Callable[[Sequence[str], Mapping[str, str]], ForkedProcess], spec: KernelSpec | None, path: Path
 ) -> Any:
-    """A manager whose kernel is forked instead of started; one of another Python imports last from `path`."""
+    """Make a manager whose kernel is forked instead of started; one of another Python imports last from `path`."""
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -184,35 +181,35 @@ def _manager(
 
     this = KernelSpec(argv=["-f", "{connection_file}"], display_name="Python 3", language="python")
 
-    class Only(KernelSpecManager):
-        """Knows one kernel: a `python3` of the user's own may belong to another Python, without techco."""
+    class OneKernelSpec(KernelSpecManager):
+        """Finds one kernel alone: a `python3` of the user's own may belong to another Python, without techco."""
 
         def get_kernel_spec(self, kernel_name: str) -> Any:
             return spec or this
 
-    class Forking(LocalProvisioner):
-        """Forks the process instead of starting a program."""
+    class ForkingProvisioner(LocalProvisioner):
+        """Forks a process instead of starting a program."""
 
         async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-            words = kernelspecs.command(cmd, path) if spec else cmd
+            words = kernelspecs.without_current_directory(cmd, path) if spec else cmd
             process: Any = fork(words, options["env"])
-            # The forkserver gives each process a group of its own, so that what it starts is killed with it.
+            # The forkserver gives each process a group of its own.
             self.process, self.pid, self.pgid = process, process.pid, process.pid
             return self.connection_info
 
     # ipykernel warns, rightly, that TCP on loopback is open to other users of the machine.
     manager = AsyncKernelManager(
-        kernel_spec_manager=Only(),
+        kernel_spec_manager=OneKernelSpec(),
         client_factory=KernelClient,
         transport="ipc",
         connection_file=str(folder / "kernel.json"),
     )
-    manager.provisioner = Forking(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
+    manager.provisioner = ForkingProvisioner(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
     return manager
 
 
 def _wait(coroutine_function: Any) -> Any:
-    """Run one of the manager's coroutines to its end, on the event loop that nbclient uses as well."""
+    """Make one of the manager's coroutine functions synchronous, on the event loop that nbclient uses as well."""
     from jupyter_core.utils import run_sync
 
     return run_sync(coroutine_function)

@@ -1,4 +1,4 @@
-"""Kernels of another Python than the one that runs techco: by which name they are installed, and what starts them."""
+"""Find installed kernels of another Python than the one that runs techco, and the command that starts them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IPYKERNEL = ("ipykernel_launcher", "ipykernel")
 
 
 def find_kernel(name: str) -> KernelSpec | None:
-    """The installed kernel of a name; None for `python3`.
+    """Return the installed kernel of a name; None for `python3`.
 
     Raises
     ------
@@ -48,16 +48,16 @@ def find_kernel(name: str) -> KernelSpec | None:
             f"The kernel {name} is started by {' '.join(spec.argv)!r}. Allowed: python3, and kernels that are started "
             "by 'python -m ipykernel_launcher'."
         )
-    # Jupyter takes a plain python for the one that it runs under.
+    # Jupyter replaces a plain `python` by the Python that runs it.
     if not spec.argv[0].startswith("python") and not shutil.which(spec.argv[0]):
         raise ParameterError(f"The kernel {name} needs {spec.argv[0]}, which is not there. Install it again.")
     return spec
 
 
-def command(words: Sequence[str], folder: Path) -> list[str]:
-    """The words that start a kernel which imports nothing from the current directory, and last from a folder.
+def without_current_directory(words: Sequence[str], folder: Path) -> list[str]:
+    """Return a kernel's command changed so that it imports nothing from the current directory, and last from a folder.
 
-    `python -m` would import ipykernel itself from the current directory if there was one.
+    `python -m` would import even ipykernel from the current directory.
     """
     place = _launches_ipykernel(words)
     assert place is not None, "it has been checked"
@@ -67,6 +67,6 @@ def command(words: Sequence[str], folder: Path) -> list[str]:
 
 
 def _launches_ipykernel(words: Sequence[str]) -> int | None:
-    """Where the words `-m ipykernel_launcher` are, None if nowhere."""
+    """Return the place of the words `-m ipykernel_launcher`, None if they are not there."""
     pairs = itertools.pairwise(words)
     return next((place for place, pair in enumerate(pairs) if pair[0] == "-m" and pair[1] in _IPYKERNEL), None)

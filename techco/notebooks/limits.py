@@ -1,4 +1,4 @@
-"""How long a notebook may take, and who hears of its progress."""
+"""How long a notebook may take, and what is called while it is executed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 OnCell = Callable[[int, int], None]
-"""Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready by then."""
-
-
 OnOutput = Callable[[str, str], None]
-"""Called when a cell prints, with the name of the stream and a piece of text."""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What is called while a notebook is executed.
+
+    Attributes
+    ----------
+    on_cell
+        Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready by then.
+    on_output
+        Called when a cell prints, with the name of the stream and a piece of text.
+    """
+
+    on_cell: OnCell | None = None
+    on_output: OnOutput | None = None
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,6 @@ class Limits:
     cell_s: int | None = None
 
     def options(self) -> list[str]:
-        """The words of a command line that set them; none for those that are always there."""
+        """Return the options of a command line that set these limits, without those that are the default."""
         start = ["--start-timeout", str(self.start_s)] if self.start_s != Limits.start_s else []
         return start if self.cell_s is None else [*start, "--execution-timeout", str(self.cell_s)]

@@ -1,4 +1,4 @@
-"""The engine under which papermill runs our notebooks, and how it writes them. Imports papermill."""
+"""The engine and the file handler that papermill executes and writes notebooks with. Imports papermill."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from techco.system.files import write_whole
 
 if TYPE_CHECKING:
     from techco.notebooks.kernels import Kernel
-    from techco.notebooks.limits import Limits, OnCell, OnOutput
+    from techco.notebooks.limits import Callbacks, Limits
 
 
 class WholeFiles(LocalHandler):  # type: ignore[misc]
@@ -35,7 +35,7 @@ class WholeFiles(LocalHandler):  # type: ignore[misc]
 
 
 class Engine(NBClientEngine):  # type: ignore[misc]
-    """Runs a notebook in a kernel that is there already, and tells which cell starts."""
+    """Executes a notebook in a kernel that is running already."""
 
     @classmethod
     def execute_managed_notebook(
@@ -44,9 +44,8 @@ class Engine(NBClientEngine):  # type: ignore[misc]
         kernel_name: str,
         *,
         kernel: Kernel,
-        on_cell: OnCell,
+        callbacks: Callbacks,
         limits: Limits,
-        on_output: OnOutput | None,
         **_: object,
     ) -> None:
         """Execute the notebook that papermill manages; the kernel is stopped by whoever started it."""
@@ -57,10 +56,10 @@ class Engine(NBClientEngine):  # type: ignore[misc]
             startup_timeout=limits.start_s,
             timeout=limits.cell_s,
             shutdown_kernel="immediate",
-            log_output=on_output is not None,
+            log_output=callbacks.on_output is not None,
             log=logging.getLogger("techco.notebooks"),
         )
-        client.on_code_cell, client.on_output = on_cell, on_output
+        client.callbacks = callbacks
         client.on_cell_executed = _refuse_exit
         try:
             client.execute()
@@ -74,28 +73,27 @@ class Engine(NBClientEngine):  # type: ignore[misc]
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Differs from papermill's client in what it saves: each code cell costs one save, and a cell in which the kernel
-    died is marked failed, not completed."""
+    """Saves the notebook once for each code cell, and marks a cell as failed in which the kernel died."""
 
-    on_code_cell: OnCell
-    on_output: OnOutput | None
+    callbacks: Callbacks
     last_cell = "The kernel died before the first cell"
-    """What has happened if the kernel is dead, or a cell took too long."""
+    """What has happened, if the kernel is dead or a cell took too long."""
 
     def log_output_message(self, output: Any) -> None:
-        """Tell what a cell prints; what it shows is for the page alone."""
-        if output.output_type == "stream" and self.on_output:
-            self.on_output(output.name, "".join(output.text))
+        """Pass on what a cell prints, not what it displays."""
+        if output.output_type == "stream" and self.callbacks.on_output:
+            self.callbacks.on_output(output.name, "".join(output.text))
 
     def papermill_execute_cells(self) -> None:
         code = [(i, cell) for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code" and cell.source.strip()]
         for number, (index, cell) in enumerate(code, start=1):
-            self.on_code_cell(number, len(code))
+            if self.callbacks.on_cell:
+                self.callbacks.on_cell(number, len(code))
             self.nb_man.cell_start(cell, index)
             try:
                 self.execute_cell(cell, index)
             except CellExecutionError as error:
-                _show(error, cell)
+                _add_error(error, cell)
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 break
             except DeadKernelError:
@@ -105,18 +103,18 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             except BaseException as error:
                 self.nb_man.cell_exception(cell, cell_index=index)
                 self.last_cell = _too_late(error, f"Cell {number} of {len(code)}", self.timeout)
-                _cancel_all()
+                _cancel_tasks()
                 raise
             finally:
                 with _unsaved(self.nb_man):  # the start of the next cell saves it, or the end of the notebook
                     self.nb_man.cell_complete(cell, cell_index=index)
-        else:  # it is asked for its name at last
+        else:  # papermill then asks the kernel for its language
             self.last_cell = "The kernel died after the last cell"
 
 
 @contextmanager
 def _unsaved(nb_man: Any) -> Iterator[None]:
-    """Have papermill not write the notebook."""
+    """Keep papermill from writing the notebook during a block."""
     output_path, nb_man.output_path = nb_man.output_path, None
     try:
         yield
@@ -125,21 +123,21 @@ def _unsaved(nb_man: Any) -> Iterator[None]:
 
 
 def _too_late(error: BaseException, cell: str, limit_s: int | None) -> str:
-    """What is to say of a cell that ended too late, or whose output did."""
+    """Say that a cell took too long, or its output."""
     if limit_s is None or "IOPub" in str(error):
         return f"{cell} has run, but what it put out did not arrive"
     return f"{cell} did not end within {plural(limit_s, 'second')}, the limit of --execution-timeout"
 
 
-def _show(error: CellExecutionError, cell: Any) -> None:
-    """Give a cell the error that it ended with; of some, a wrong magic for instance, the kernel sends none to show."""
+def _add_error(error: CellExecutionError, cell: Any) -> None:
+    """Add the error to a cell's outputs, as the kernel sends none for some, a wrong magic for instance."""
     if not any(output.output_type == "error" for output in cell.outputs):
         output = new_output("error", ename=error.ename, evalue=error.evalue, traceback=[])  # type: ignore[no-untyped-call]
         cell.outputs.append(output)
 
 
 def _refuse_exit(cell: Any, execute_reply: Any, **_: object) -> None:
-    """`exit()` and `quit()` let a kernel end when it gets to it, which may be after some more cells or after all."""
+    """Fail a cell that calls `exit()` or `quit()`: the kernel would end later, perhaps after all other cells."""
     if any(payload.get("source") == "ask_exit" for payload in execute_reply["content"].get("payload", [])):
         raise StepFailed(
             f"Cell [{execute_reply['content']['execution_count']}] ended the notebook with exit() or quit(); success "
@@ -148,8 +146,8 @@ def _refuse_exit(cell: Any, execute_reply: Any, **_: object) -> None:
         )
 
 
-def _cancel_all() -> None:
-    """End what an interrupted cell left on the event loop; it would complain on the next use of the loop."""
+def _cancel_tasks() -> None:
+    """Cancel what an interrupted cell left on the event loop, whose next use would warn of it."""
     loop = ensure_event_loop()
     tasks = asyncio.all_tasks(loop)
     for task in tasks:

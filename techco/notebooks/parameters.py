@@ -12,17 +12,13 @@ from typing import Any
 
 from techco.errors import ParameterError
 
+NBFORMAT = 4
 _OPTIONAL = re.compile(r"Optional\[(.+)\]|(.+) \| None|None \| (.+)")
-
-
 _TRUTHS = {"true": True, "false": False}
 
 
-NBFORMAT = 4
-
-
 def declared_parameters(template: Path) -> dict[str, str]:
-    """Name and type of each parameter that a notebook declares in its cell tagged `parameters`.
+    """Return name and type of each parameter that a notebook declares in its cell tagged `parameters`.
 
     Returns
     -------
@@ -38,7 +34,7 @@ def declared_parameters(template: Path) -> dict[str, str]:
         raise ParameterError(
             f"There is no notebook {template}. Allowed: a folder with ingest, join and analysis.ipynb."
         )
-    # Not papermill's own inspection: its import takes longer than a kernel needs to start, which waits for this check.
+    # Not papermill's own inspection: the kernel waits for this check, and would start before papermill is imported.
     try:
         assignments = ast.parse(parameters_cell(template)).body
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
@@ -50,7 +46,7 @@ def declared_parameters(template: Path) -> dict[str, str]:
 
 
 def parameters_cell(notebook: Path) -> str:
-    """The source of the first cell tagged `parameters`, empty if there is none.
+    """Return the source of the first cell tagged `parameters`, empty if there is none.
 
     Raises
     ------
@@ -65,17 +61,17 @@ def parameters_cell(notebook: Path) -> str:
 
 
 def check_parameters(template: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values against what a notebook declares; starts nothing.
+    """Check values against what a notebook declares, without executing it.
 
     Parameters
     ----------
     values
-        Text, as on a command line, or what YAML has.
+        Text, as on a command line, or values of YAML.
 
     Returns
     -------
     dict[str, Any]
-        The values as the declared types; those of other types than str, int, float, bool, list and dict stay as given.
+        The values converted to the declared types; of other types than str, int, float, bool, list and dict unchanged.
 
     Raises
     ------
@@ -92,7 +88,7 @@ def check_parameters(template: Path, values: Mapping[str, Any]) -> dict[str, Any
 
 
 def _declared(node: ast.stmt) -> Iterator[tuple[str, str]]:
-    """Name and type of what a statement assigns."""
+    """Yield name and type of what a statement assigns."""
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id, ast.unparse(node.annotation)
     elif isinstance(node, ast.Assign):
@@ -100,7 +96,7 @@ def _declared(node: ast.stmt) -> Iterator[tuple[str, str]]:
 
 
 def _kind(value: ast.expr) -> str:
-    """The type of a literal, `None` for another expression."""
+    """Return the type of a literal, `None` for another expression."""
     try:
         literal = ast.literal_eval(value)
     except (TypeError, ValueError):
@@ -121,7 +117,7 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
 
 
 def _exactly(*kinds: type) -> Callable[[Any], Any]:
-    """What takes a value of these types, and no truth value for a number."""
+    """Return a function that refuses values of other types, also a truth value as a number."""
 
     def take(value: Any) -> Any:
         if type(value) not in kinds:

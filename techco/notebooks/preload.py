@@ -1,4 +1,4 @@
-"""Runs a notebook's import statements while its kernel waits for its turn: an IPython extension.
+"""Run a notebook's import statements while its kernel waits for its turn; an IPython extension.
 
 They run in a namespace of their own, so that a notebook which lacks an import still fails.
 """
@@ -15,16 +15,17 @@ from pathlib import Path
 
 _PACKAGE = __package__.partition(".")[0]
 VARIABLE = "TECHCO_KERNEL_IMPORTS"
-"""Environment variable of the kernel with the statements, one a line."""
+"""Environment variable of a kernel with the import statements to run, one on each line."""
 
-_SHARED = ["pyspark.sql.connect.session", "pandas", "pysail.spark"]
-_ENGINE = ["import pysail.spark", "import pyspark.sql.connect.session"]  # our modules import these only when needed
+_ENGINE_MODULES = ["pyspark.sql.connect.session", "pandas", "pysail.spark"]
+# The modules of this package import these only when they are needed.
+_ENGINE_IMPORTS = ["import pysail.spark", "import pyspark.sql.connect.session"]
 
 
 def import_statements(notebook: Path, libraries: Sequence[str] = ()) -> str:
-    """The imports of `libraries`, and the import statements in a notebook's code cells, one a line.
+    """Return the imports of `libraries` and the import statements of a notebook's code cells, one on each line.
 
-    What cannot be read has none: this is only about being quick.
+    A notebook that cannot be read has none: they only save time.
     """
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -32,23 +33,23 @@ def import_statements(notebook: Path, libraries: Sequence[str] = ()) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     imports = [f"import {library}" for library in libraries]
-    return "\n".join([*_ENGINE, *imports, *(statement for source in sources for statement in _imports(source))])
+    return "\n".join([*_ENGINE_IMPORTS, *imports, *(statement for source in sources for statement in _imports(source))])
 
 
 def shared_modules(notebook: Path) -> list[str]:
-    """The modules of this package that a notebook imports, and what they need: those that kernels may share by a fork.
+    """Return the modules that the kernel of a notebook may get by a fork: those of this package and of the engine.
 
-    What else a notebook imports is left to its own kernel: a module may start threads, which no fork survives. On macOS
-    that is so for those of the system too, and nothing is shared.
+    Other modules are left to the kernel itself, as they may start threads, which do not survive a fork. On macOS system
+    libraries do so too, and nothing is shared.
     """
     if sys.platform == "darwin":
         return []
     names = [name for statement in import_statements(notebook).splitlines() for name in _modules(statement)]
-    return [*_SHARED, *(name for name in names if name.partition(".")[0] == _PACKAGE)]
+    return [*_ENGINE_MODULES, *(name for name in names if name.partition(".")[0] == _PACKAGE)]
 
 
 def load_ipython_extension(_shell: object) -> None:
-    """Run the statements; one that fails is left to the cell that needs it, which can say so."""
+    """Run the statements; a failure is left to the notebook's cell, where it fails again with a message."""
     for statement in os.environ.pop(VARIABLE, "").splitlines():
         with contextlib.suppress(Exception):
             exec(statement, {})
@@ -63,7 +64,7 @@ def _imports(source: str) -> list[str]:
 
 
 def _modules(statement: str) -> list[str]:
-    """The modules that an import statement names, or may name: of a package also what is imported from it."""
+    """Return the modules that an import statement names or may name: what it imports from a package may be one."""
     node = ast.parse(statement).body[0]
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]

@@ -1,4 +1,4 @@
-"""What cells print, line by line for a log: without credentials, personal data and control characters."""
+"""Cut what cells print into lines for a log, without credentials, personal data and control characters."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b
 
 
 class PrintedLines:
-    """Cuts what cells print into lines.
+    """The lines of what a notebook prints.
 
     Parameters
     ----------
-    tell
-        Hears of each line.
+    on_line
+        Called with each whole line.
     pii
         Whether personal data is hidden, as in reports.
     """
 
-    def __init__(self, tell: Callable[[str], None], pii: Pii) -> None:
-        self._tell, self._pii = tell, pii
-        self._begun: dict[str, str] = {}
+    def __init__(self, on_line: Callable[[str], None], pii: Pii) -> None:
+        self._on_line, self._pii = on_line, pii
+        self._unfinished: dict[str, str] = {}
 
     def add(self, stream: str, text: str) -> None:
-        """Take a piece of what goes to a stream; a line is told when it is whole, as a credential may be cut in two."""
-        *lines, self._begun[stream] = re.split(r"[\r\n]+", self._begun.get(stream, "") + text)
+        """Add a piece of a stream's output; only whole lines are passed on, as a credential may be cut in two."""
+        *lines, self._unfinished[stream] = re.split(r"[\r\n]+", self._unfinished.get(stream, "") + text)
         for line in lines:
             self._line(line)
 
     def end(self) -> None:
-        """Tell what has no line break yet."""
-        for line in self._begun.values():
+        """Pass on what has no line break yet."""
+        for line in self._unfinished.values():
             if line:
                 self._line(line)
-        self._begun.clear()
+        self._unfinished.clear()
 
     def _line(self, text: str) -> None:
         shown = scrub(_CONTROL.sub("", text))
-        self._tell(mask_output(shown) if self._pii == "mask" else shown)
+        self._on_line(mask_output(shown) if self._pii == "mask" else shown)

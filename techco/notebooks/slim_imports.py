@@ -1,4 +1,4 @@
-"""Makes the import of the notebook libraries quick, by leaving out what they can do without."""
+"""Import the notebook libraries quickly, without dependencies that are not used here."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Papermill reads and writes notebooks in clouds, too; ours are files of this machine. These take longer to import than
-# all the rest of it.
-_PLACES = ("papermill.abs", "papermill.adl", "papermill.s3", "gcsfs", "pyarrow.fs", "github")
+# Papermill reads and writes notebooks in clouds with these, which take longer to import than all the rest of it.
+_CLOUD_MODULES = ("papermill.abs", "papermill.adl", "papermill.s3", "gcsfs", "pyarrow.fs", "github")
 
 
 def import_papermill() -> None:
-    """Import papermill without its handlers for places that are no files."""
+    """Import papermill without its handlers for notebooks in clouds."""
     import_jsonschema()
-    with _missing(*_PLACES):
+    with _without(*_CLOUD_MODULES):
         importlib.import_module("papermill")
 
 
@@ -26,20 +25,20 @@ def import_jsonschema() -> None:
     notebooks have no field of that format.
     """
     if "jsonschema" not in sys.modules:
-        with _missing("rfc3987_syntax"):
+        with _without("rfc3987_syntax"):
             importlib.import_module("jsonschema")
 
 
 def import_ipykernel() -> None:
-    """Import ipykernel without its debugger, to which nobody can connect in a run; each kernel would import it."""
-    with _missing("debugpy"):
+    """Import ipykernel without its debugger, as nobody can connect to a run's kernel."""
+    with _without("debugpy"):
         importlib.import_module("ipykernel.debugger")
     importlib.import_module("ipykernel.kernelapp")
 
 
 @contextmanager
-def _missing(*names: str) -> Iterator[None]:
-    """Have the import of modules fail that are not imported yet, in the documented way."""
+def _without(*names: str) -> Iterator[None]:
+    """Make the import of modules fail that are not imported yet: Python documents None in `sys.modules` for that."""
     absent = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:

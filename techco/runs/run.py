@@ -18,6 +18,7 @@ from techco.notebooks.execute import execute_notebook, prepare_notebook
 from techco.notebooks.forkserver import ForkServer
 from techco.notebooks.kernels import Kernels
 from techco.notebooks.kernelspecs import PYTHON3, find_kernel
+from techco.notebooks.limits import Callbacks
 from techco.notebooks.parameters import check_parameters, declared_parameters
 from techco.notebooks.printed_lines import PrintedLines
 from techco.records.find import RECORD, RUNS, find_run
@@ -298,14 +299,14 @@ def _execute_step(
         printed.end()
         progress.cell_started(step, cell, cells)
         if cell == 1:  # not earlier: two kernels that start at once are both late
-            kernels.prepare()
+            kernels.start_next()
             if is_first:
                 threading.Thread(target=preload_report, args=[source, request.pii], daemon=True).start()
 
     try:
-        on_output = printed.add if request.log_output else None
+        callbacks = Callbacks(on_cell, printed.add if request.log_output else None)
         parameters = request.values(step.name, source, record.storage, record.run_id)
-        execute_notebook(source, output, parameters, on_cell, kernels, request.limits, on_output)
+        execute_notebook(source, output, parameters, callbacks, kernels, request.limits)
         step.status = "completed"
     except BaseException:
         step.status = "failed"

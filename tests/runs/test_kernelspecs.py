@@ -16,7 +16,7 @@ from techco.errors import ParameterError, StepFailed
 from techco.notebooks.execute import execute_notebook
 from techco.notebooks.kernels import Kernels
 from techco.notebooks.kernelspecs import PYTHON3, find_kernel
-from tests.runs.test_notebooks import ignore, is_running, kernel_processes
+from tests.runs.test_notebooks import is_running, kernel_processes
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
 LAUNCH = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -101,7 +101,7 @@ def test_another_kernel_is_as_private_as_that_of_this_python(tmp_path: Path, mon
 
 def execute_in_other(notebook: Path, output: Path) -> None:
     with Kernels([notebook], spec=find_kernel("other")) as kernels:
-        execute_notebook(notebook, output, {}, ignore, kernels)
+        execute_notebook(notebook, output, {}, kernels=kernels)
 
 
 def test_a_run_has_the_kernel_in_its_record_and_goes_on_with_it(

@@ -17,6 +17,7 @@ import pytest
 from techco.errors import ParameterError, StepFailed
 from techco.notebooks.execute import execute_notebook
 from techco.notebooks.kernels import Kernels
+from techco.notebooks.limits import Callbacks
 from techco.notebooks.parameters import check_parameters, declared_parameters
 from techco.notebooks.preload import import_statements, shared_modules
 from techco.notebooks.templates import templates_dir
@@ -61,7 +62,7 @@ def test_value_of_another_type_is_refused(tmp_path: Path, name: str, value: str,
 def test_parameters_are_checked_before_a_kernel_starts(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
     with pytest.raises(ParameterError):
-        execute_notebook(notebook, tmp_path / "out.ipynb", {"shopp": "x"}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {"shopp": "x"})
     assert not (tmp_path / "out.ipynb").exists()
     assert kernel_processes() == []
 
@@ -82,7 +83,7 @@ def test_notebook_that_breaks_the_format_has_failed(tmp_path: Path, changes: dic
     notebook = write_notebook(tmp_path / "a.ipynb")
     notebook.write_text(json.dumps(json.loads(notebook.read_text()) | changes))
     with pytest.raises(StepFailed, match=r"a\.ipynb is not a valid notebook: "):
-        execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {})
     assert kernel_processes() == []
 
 
@@ -112,7 +113,7 @@ def test_notebook_runs_with_its_parameters(tmp_path: Path, capfd: pytest.Capture
     )
     seen: list[tuple[int, int]] = []
     output = tmp_path / "deep" / "{shop}.ipynb"
-    execute_notebook(notebook, output, {"shop": 'it\'s "é"', "count": "7"}, lambda *cell: seen.append(cell))
+    execute_notebook(notebook, output, {"shop": 'it\'s "é"', "count": "7"}, Callbacks(lambda *cell: seen.append(cell)))
     assert outputs(output).startswith(f'it\'s "é" 7\n{Path.cwd()}\n')
     assert "'count'" in outputs(output)
     assert "json" not in outputs(output), "what the kernel imported in advance leaves no name behind"
@@ -127,7 +128,7 @@ def test_notebook_runs_with_its_parameters(tmp_path: Path, capfd: pytest.Capture
 def test_failing_cell_stops_the_notebook(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", "print('before')", "1 / 0", "print('after')")
     with pytest.raises(StepFailed, match=r"^Cell \[3\] failed: ZeroDivisionError: division by zero$") as failed:
-        execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {})
     assert "----> 1 1 / 0" in failed.value.trace
     assert "\x1b" not in failed.value.trace
     assert outputs(tmp_path / "out.ipynb") == "before\n"
@@ -138,7 +139,7 @@ def test_failing_cell_stops_the_notebook(tmp_path: Path) -> None:
 def test_error_of_our_own_is_told_in_its_own_words_without_credentials(tmp_path: Path) -> None:
     source = "from techco.errors import StorageError\nraise StorageError('403 for ?sv=1&sig=c2VjcmV0.')"
     with pytest.raises(StepFailed) as failed:
-        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {})
     assert str(failed.value) == "403 for ?sv=1&sig=[hidden]"
     assert "c2VjcmV0" not in failed.value.trace + (tmp_path / "out.ipynb").read_text()
 
@@ -154,7 +155,7 @@ def test_error_of_our_own_is_told_in_its_own_words_without_credentials(tmp_path:
 def test_notebook_that_ends_early_has_failed(tmp_path: Path, source: str, words: str) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", source, "print('after')")
     with pytest.raises(StepFailed, match=words):
-        execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(notebook, tmp_path / "out.ipynb", {})
     assert statuses(tmp_path / "out.ipynb") == ["completed", "failed", "pending"]
     assert kernel_processes() == []
 
@@ -164,19 +165,19 @@ def test_what_a_kernel_has_put_aside_goes_with_it(tmp_path: Path, end: str) -> N
     kept = tmp_path / "kept"
     source = f"import pathlib, tempfile\npathlib.Path({str(kept)!r}).write_text(tempfile.mkdtemp())\n{end}"
     with contextlib.suppress(StepFailed):
-        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {})
     assert Path(kept.read_text()).name.startswith("tmp")
     assert not Path(kept.read_text()).exists()
 
 
 def test_next_kernel_is_there_in_advance(tmp_path: Path) -> None:
     with Kernels([tmp_path / "a.ipynb", tmp_path / "b.ipynb"]) as kernels:
-        first = kernels.next()
+        first = kernels.take_next()
         assert len(kernel_processes()) == 2, "the kernel, and what it is forked from"
-        kernels.prepare()
-        kernels.prepare()
+        kernels.start_next()
+        kernels.start_next()
         assert len(kernel_processes()) == 3
-        assert kernels.next() is not first
+        assert kernels.take_next() is not first
     assert kernel_processes() == []
 
 
@@ -185,7 +186,9 @@ def run_all(folder: Path, *sources: str) -> list[str]:
     notebooks = [write_notebook(folder / f"{n}.ipynb", source) for n, source in enumerate(sources)]
     with Kernels(notebooks) as kernels:
         for notebook in notebooks:
-            execute_notebook(notebook, folder / "out" / notebook.name, {}, lambda *_: kernels.prepare(), kernels)
+            execute_notebook(
+                notebook, folder / "out" / notebook.name, {}, Callbacks(lambda *_: kernels.start_next()), kernels
+            )
     assert kernel_processes() == []
     return [outputs(folder / "out" / notebook.name) for notebook in notebooks]
 
@@ -208,7 +211,7 @@ print(tempfile.gettempdir(), numpy.random.random(), random.random(), sep=",", en
 def test_a_plot_shows_below_its_cell(tmp_path: Path) -> None:
     source = "import techco.findings\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
-    execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore)
+    execute_notebook(notebook, tmp_path / "out.ipynb", {})
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
     assert any("image/png" in out.get("data", {}) for cell in cells for out in cell.get("outputs", []))
 
@@ -247,7 +250,7 @@ def test_a_kernel_has_no_debugger_and_a_notebook_may_have_it(tmp_path: Path) -> 
 def test_a_notebook_has_failed_when_the_process_its_kernel_was_forked_from_dies(tmp_path: Path) -> None:
     source = "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)"
     with pytest.raises(StepFailed, match="The kernel died in cell 2 of 2"):
-        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {}, ignore)
+        execute_notebook(write_notebook(tmp_path / "a.ipynb", source), tmp_path / "out.ipynb", {})
     assert kernel_processes() == []
 
 
@@ -257,7 +260,7 @@ def test_a_notebook_has_failed_when_no_kernel_can_be_forked(tmp_path: Path) -> N
         for line in kernel_processes():
             os.kill(int(line.split()[0]), signal.SIGKILL)
         with pytest.raises(StepFailed, match="The process that kernels are forked from has died"):
-            execute_notebook(notebook, tmp_path / "out.ipynb", {}, ignore, kernels)
+            execute_notebook(notebook, tmp_path / "out.ipynb", {}, kernels=kernels)
     assert kernel_processes() == []
 
 
@@ -267,7 +270,7 @@ def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
     source += f"pathlib.Path({str(started)!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}')\ntime.sleep(60)"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
     code = "import sys; from pathlib import Path; from techco.notebooks.execute import execute_notebook; "
-    code += "execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
+    code += "execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {})"
     with subprocess.Popen([sys.executable, "-c", code, notebook, tmp_path / "out.ipynb"]) as process:
         left = [int(pid) for pid in wait_for_text(started).split()]
         process.kill()
@@ -288,7 +291,7 @@ def test_as_a_cell_starts_the_notebook_is_saved_with_all_cells_before(tmp_path: 
     output = tmp_path / "out.ipynb"
     look = f"import json\nfor cell in json.load(open({str(output)!r}))['cells'][2:]:\n"
     look += "    print(cell['metadata']['papermill']['status'], [out['text'] for out in cell['outputs']])"
-    execute_notebook(write_notebook(tmp_path / "a.ipynb", "print('first')", look, "1"), output, {}, ignore)
+    execute_notebook(write_notebook(tmp_path / "a.ipynb", "print('first')", look, "1"), output, {})
     assert outputs(output) == "first\ncompleted [['first\\n']]\nrunning []\npending []\n"
     assert statuses(output) == ["completed"] * 4
 
@@ -298,7 +301,7 @@ def test_interrupt_leaves_no_process_and_the_cells_so_far(tmp_path: Path) -> Non
     source = f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
     notebook = write_notebook(tmp_path / "a.ipynb", source)
     code = "import sys; from pathlib import Path; from techco.notebooks.execute import execute_notebook; "
-    code += "execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {}, lambda *_: None)"
+    code += "execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {})"
     with subprocess.Popen([sys.executable, "-c", code, notebook, output], stderr=subprocess.PIPE) as process:
         kernel = int(wait_for_text(started))
         os.kill(kernel, 0)
@@ -309,10 +312,6 @@ def test_interrupt_leaves_no_process_and_the_cells_so_far(tmp_path: Path) -> Non
     assert statuses(output) == ["completed", "failed"]
     with pytest.raises(ProcessLookupError):
         os.kill(kernel, 0)
-
-
-def ignore(cell: int, cells: int) -> None:
-    """Nobody listens."""
 
 
 def kernel_processes() -> list[str]:

@@ -103,13 +103,13 @@ def test_a_cell_that_takes_too_long_fails_the_run_which_goes_on_with_more_time(t
 def test_a_kernel_that_starts_too_late_fails_the_run(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb")
     with Kernels([notebook]) as kernels:
-        kernel = kernels.next()
+        kernel = kernels.take_next()
         os.kill(kernel.manager.provisioner.pid, signal.SIGSTOP)
         only = SimpleNamespace(next=lambda: kernel)
         with pytest.raises(
             StepFailed, match=r"^The kernel did not start within 1 second, the limit of --start-timeout\.$"
         ):
-            execute_notebook(notebook, tmp_path / "out.ipynb", {}, lambda *_: None, only, Limits(1))  # type: ignore[arg-type]
+            execute_notebook(notebook, tmp_path / "out.ipynb", {}, None, only, Limits(1))  # type: ignore[arg-type]
         assert not kernel.manager.has_kernel
 
 
