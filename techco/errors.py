@@ -65,8 +65,8 @@ class CommitRefused(TableError):
 class StepFailed(TechcoError):
     """Raised when a notebook stopped before its last cell had run.
 
-    `trace` is what helps to find the cause, as plain text without credentials; empty if there is none. `kind` is the
-    name of the exception that a cell raised, and `words` its whole text, empty if it is one of these.
+    `trace` is a traceback or a cell's source without credentials, empty if there is none. `kind` is the class name of
+    the exception that a cell raised; `words` is its whole text, empty if the class is one of these.
     """
 
     def __init__(self, message: str, trace: str = "", kind: str = "", words: str = "") -> None:

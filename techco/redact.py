@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from techco.errors import ParameterError
 
 HIDDEN = "[hidden]"
-_SHORTEST = 8  # a shorter value would be found in words that are none
+_SHORTEST = 8  # a shorter credential would be part of other words
 _known: set[str] = set()
 
 _WORDS = ["account_key", "shared_access_key", "sas_key", "storage_token", "sas_token", "access_token", "refresh_token"]
@@ -21,8 +21,8 @@ _NAMES = sorted({form for word in _WORDS for form in (word, word.replace("_", ""
 # Values end at whitespace, quotes, backslashes and separators, so that a scrubbed JSON or HTML text stays well-formed.
 _VALUE = r"[^\s\"'\\&;,<>(){}\[\]]+"
 
-# Each pattern with what a text must hold, in lower case, for it to match: looking for that is ten times quicker, and an
-# executed notebook is scrubbed whenever it is saved.
+# Each pattern with words of which a matching text has one, in lower case: a search for them is ten times quicker, and
+# an executed notebook is scrubbed whenever it is saved.
 _PATTERNS = [
     (
         ["sig=", "sig%3d", "signature=", "signature%3d"],
@@ -46,7 +46,7 @@ _PATTERNS = [
 
 
 def register_secret(*credentials: str) -> None:
-    """Have `scrub` replace these credentials in this process from now on, as they are and as they stand in a URL."""
+    """Let `scrub` replace these credentials from now on, as they are and as a URL has them."""
     for credential in credentials:
         if len(credential) >= _SHORTEST:
             _known.update((credential, quote(credential), quote(credential, safe=""), unquote(credential)))
@@ -55,9 +55,9 @@ def register_secret(*credentials: str) -> None:
 def scrub(text: str) -> str:
     """Replace credentials in a text by `[hidden]`.
 
-    Known by their form: signatures of shared access (`sig=…`), storage account keys, with or without `AccountKey=`
-    before them, bearer tokens and JSON web tokens, values named as a secret, token or password, and passwords in URLs.
-    The text may be JSON or HTML: it stays well-formed. Those that `register_secret` was told of go whatever their form.
+    It knows signatures of shared access (`sig=…`), storage account keys, with or without `AccountKey=` before them,
+    bearer tokens and JSON web tokens, values named as a secret, token or password, passwords in URLs, and those that
+    `register_secret` got, whatever their form. JSON and HTML stay well-formed.
     """
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
@@ -69,7 +69,7 @@ def scrub(text: str) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """A URL without its query, where a signature would be, and without a password; scrubbed."""
+    """Return a URL without query, which may have a signature, fragment and password; scrubbed."""
     return scrub(re.sub(r"//[^/@]*:[^/@]*@", "//", url.partition("?")[0].partition("#")[0]))
 
 
@@ -78,7 +78,7 @@ Pii = Literal["mask", "show"]
 
 
 def check_pii(value: str, name: str = "pii") -> Pii:
-    """The value, if it is allowed.
+    """Return the value, if it is allowed.
 
     Raises
     ------
@@ -93,22 +93,14 @@ def check_pii(value: str, name: str = "pii") -> Pii:
 
 
 _EMAIL = re.compile(r"([\w.+-])[\w.+-]*@([\w-])[\w.-]*", re.ASCII)
-
-
 _INTERNATIONAL = re.compile(r"(?<![\w.])\+\d(?:[ ().-]{0,2}\d){7,14}(?!\w)", re.ASCII)
-
-
 _WORD = re.compile(r"[^\s,;:\"'(){}\[\]<>@.]{2,}")
-
-
 _KEY = re.compile(r"(?:cust)?\d+", re.ASCII | re.IGNORECASE)
-
-
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d\s()./x-]{7,}\d(?![\w])", re.ASCII)
 
 
 def mask(text: str) -> str:
-    """Hide e-mail addresses and telephone numbers in text that people will see."""
+    """Hide e-mail addresses and telephone numbers in a text."""
     text = _EMAIL.sub(r"\1…@\2…", text)
     return _PHONE.sub(lambda phone: phone[0] if _is_timestamp(phone[0]) else "…" + phone[0][-2:], text)
 
@@ -120,16 +112,16 @@ def mask_output(text: str) -> str:
 
 
 def mask_customer(text: str) -> str:
-    """Hide all that a line of the customer file says of a person: of each word its first letter stays, keys stay."""
-    return _WORD.sub(lambda word: word[0] if _says_nothing(word[0]) else word[0][0] + "…", mask(text))
+    """Hide all of a line of the customer file but its keys and the first letter of each word."""
+    return _WORD.sub(lambda word: word[0] if _is_impersonal(word[0]) else word[0][0] + "…", mask(text))
 
 
 def mask_record(source: str, text: str) -> str:
-    """Hide personal data in a record as it came; `source` says of which raw file it is."""
+    """Hide personal data in a raw record of the file `source`."""
     return mask_customer(text) if source == "customers" else mask(text)
 
 
-def _says_nothing(word: str) -> bool:
+def _is_impersonal(word: str) -> bool:
     return _KEY.fullmatch(word) is not None or "…" in word or not any(letter.isalpha() for letter in word)
 
 

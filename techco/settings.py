@@ -1,4 +1,4 @@
-"""Settings from `TECHCO_*` environment variables; options of the command line go before them.
+"""Read settings from `TECHCO_*` environment variables; options of the command line go before them.
 
 Each kernel reads them, so this module imports nothing that takes time.
 """
@@ -28,7 +28,7 @@ _TRUTHS |= dict.fromkeys(("0", "false", "f", "no", "n", "off"), False)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may set once instead of giving it with each command; empty variables count as not set.
+    """The settings of a user for all commands; empty variables count as not set.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Settings:
     endpoint: str = ""
 
     def spark_conf_for(self, engine: str) -> dict[str, str]:
-        """All settings of Apache Spark, those of packages and memory among them; none for Sail, which takes none."""
+        """Return all settings of Apache Spark, also those of packages and memory; none for Sail, which takes none."""
         return {} if engine == "sail" else conf(self.spark_conf or {}, self.spark_packages, self.spark_memory)
 
     @property
@@ -81,7 +81,7 @@ class Settings:
         Raises
         ------
         ParameterError
-            When the settings of it do not fit together, or name what cannot be.
+            When these settings do not fit together, or have a wrong value.
         """
         return Access(self.key_vault, self.secret, self.endpoint)
 
@@ -110,7 +110,7 @@ def load_settings() -> Settings:
 
 
 def variables(access: Access, pii: Pii = "mask", refresh: bool = False) -> dict[str, str]:
-    """The environment variables by which another process has the same access and settings."""
+    """Return the environment variables with these settings for another process."""
     values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
     return {PII: pii, REFRESH: str(int(refresh)), **{f"{PREFIX}{name}": value for name, value in values.items()}}
 
@@ -163,7 +163,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 def _require_home() -> None:
-    """Jupyter's libraries and caches lie below it; a container's user may have none, and no name either."""
+    """Refuse a user without a home, as in some containers: Jupyter's libraries keep files below it."""
     try:
         Path.home()
     except RuntimeError:

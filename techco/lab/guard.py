@@ -26,16 +26,16 @@ _OPTIONS = (
 
 
 class ThisPython(KernelSpecManager):
-    """Finds the user's kernels, but `python3` is the Python that runs this: one of that name may belong to another."""
+    """Finds the user's kernels, but for `python3` the Python that runs this, whatever has that name."""
 
     def find_kernel_specs(self) -> dict[str, str]:
-        """Folder of each kernel."""
+        """Return the folder of each kernel."""
         from ipykernel.kernelspec import RESOURCES
 
         return {**super().find_kernel_specs(), NATIVE_KERNEL_NAME: RESOURCES}
 
     def get_kernel_spec(self, kernel_name: str) -> Any:
-        """What starts a kernel."""
+        """Return the command and language of a kernel."""
         from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 
         if kernel_name == NATIVE_KERNEL_NAME:
@@ -46,17 +46,17 @@ class ThisPython(KernelSpecManager):
 def main(handle: int, words: Sequence[str], folders: Sequence[str]) -> NoReturn:
     """Run JupyterLab until it ends, a connection is closed or SIGTERM comes; then nothing is left of what was started.
 
-    It is killed then: a notebook is saved whole or not at all, and the kernels hold nothing to save. The exit code is
-    that of JupyterLab if it has ended by itself, for instance by its menu, as a shell shows it; else 0.
+    JupyterLab can be killed: it saves a notebook whole or not at all, and the kernels hold nothing to save. The exit
+    code is that of JupyterLab, as a shell shows it, if it has ended by itself, for instance by its menu; else 0.
 
     Parameters
     ----------
     handle
         File descriptor of the connection.
     words
-        Of JupyterLab's command line, beside those that are always so.
+        Words of JupyterLab's command line, beside those that are always there.
     folders
-        With temporary files, which are removed in the end.
+        Temporary folders, which are removed in the end.
     """
     codes: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: children.kill_descendants_and_exit(folders, code=next(iter(codes), 0)))

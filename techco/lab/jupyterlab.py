@@ -1,7 +1,7 @@
-"""Opens JupyterLab on a working copy of a notebook, with the user's parameters filled in.
+"""Open JupyterLab on a working copy of a notebook, with the user's parameters filled in.
 
 The copy is in a folder `lab/` beside `runs/`. JupyterLab runs below a process of its own, which ends it with all its
-kernels when this one ends, however that happens; see `techco.lab.guard`.
+kernels when this process ends, however that happens; see `techco.lab.guard`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Lab(ChildProcess):
     Parameters
     ----------
     request
-        What the notebook is about: its only step, and the parameters.
+        The parameters, and the notebook as its only step.
     browser
         Whether JupyterLab opens the notebook in the user's browser.
 
@@ -44,14 +44,14 @@ class Lab(ChildProcess):
     notebook
         The working copy.
     is_new
-        Whether it was made now; one with these parameters that was there is opened as the user has left it.
+        Whether the copy was made now; an earlier one with these parameters is opened as the user has left it.
     url
-        Where it is open, with the token that lets in.
+        The URL of the copy in JupyterLab, with its token.
 
     Raises
     ------
     ParameterError, StorageError
-        When something in the request is not allowed; then nothing was made or started.
+        When the request has a wrong value; then nothing was made or started.
     TechcoError
         When JupyterLab is not installed, or does not start.
     """
@@ -102,10 +102,10 @@ class Lab(ChildProcess):
         while self.is_alive and time.monotonic() < deadline:
             for file in self._runtime.glob("jpserver-*.json"):
                 with suppress(ValueError):  # it is being written
-                    said = json.loads(file.read_text(encoding="utf-8"))
+                    server = json.loads(file.read_text(encoding="utf-8"))
                     path = quote(self.notebook.relative_to(root).as_posix())
-                    token = {"token": said["token"]} if said["token"] else {}
-                    return f"{said['url']}lab/tree/{path}?{urlencode(token)}".rstrip("?")
+                    token = {"token": server["token"]} if server["token"] else {}
+                    return f"{server['url']}lab/tree/{path}?{urlencode(token)}".rstrip("?")
             time.sleep(_LOOKS_EVERY_S)
         raise TechcoError(
             "JupyterLab did not start; what it wrote is above. See whether it starts by itself: "
@@ -114,17 +114,16 @@ class Lab(ChildProcess):
 
 
 def _environment(request: RunRequest) -> dict[str, str]:
-    """What kernels find: how the storage is reached, and modules that lie beside notebooks of the user's own."""
-    found = {**os.environ, **variables(request.access, request.pii, request.refresh)}
+    """Return the environment of the kernels: access to the storage, and modules beside the user's own notebooks."""
+    environment = {**os.environ, **variables(request.access, request.pii, request.refresh)}
     if request.templates:
-        found["PYTHONPATH"] = os.pathsep.join(
-            filter(None, (found.get("PYTHONPATH"), str(request.templates.absolute())))
-        )
-    return found
+        paths = (environment.get("PYTHONPATH"), str(request.templates.absolute()))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return environment
 
 
 def check_installed() -> None:
-    """Check that JupyterLab is there for the Python that runs techco.
+    """Check that JupyterLab is installed for the Python that runs techco.
 
     Raises
     ------

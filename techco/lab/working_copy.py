@@ -16,19 +16,17 @@ from techco.runs.request import RunRequest
 from techco.storage.base import SAMPLE, Storage
 
 FOLDER = "lab"
-
-
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
 
 def working_copy(request: RunRequest, storage: Storage) -> tuple[Path, bool]:
-    """Copy a notebook with the parameters filled in; if there is a copy with these parameters, it is left as it is.
+    """Copy a notebook with the parameters filled in, unless there is a copy with these parameters already.
 
     Returns
     -------
     tuple[Path, bool]
-        The copy, and whether it was made now. It is named by step and period; where that name is taken by a copy with
-        other parameters, by another shop's for instance, it gets a number.
+        The copy, and whether it was made now. Its name has step and period, and a number if a copy with other
+        parameters has that name, for instance another shop's.
     """
     (step,) = request.steps
     values = {
@@ -39,7 +37,7 @@ def working_copy(request: RunRequest, storage: Storage) -> tuple[Path, bool]:
     }
     template, folder = request.template(step), request.out.absolute() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    text = _filled(template, values)
+    text = _fill_in(template, values)
     for number in count(1):
         name = f"{step}-{request.period.first}_{request.period.last}"
         path = folder / f"{name}{'' if number == 1 else f'-{number}'}.ipynb"
@@ -54,7 +52,7 @@ def working_copy(request: RunRequest, storage: Storage) -> tuple[Path, bool]:
 
 
 def _has_values(path: Path, values: Mapping[str, str]) -> bool:
-    """Whether a notebook's cell of parameters assigns these values, as far as that can be told."""
+    """Tell whether a notebook's cell of parameters assigns these values; False if it cannot be read."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError):
         return values == _assigned(parameters_cell(path), values)
     return False
@@ -64,16 +62,16 @@ def _assigned(source: str, names: Collection[str]) -> dict[str, object]:
     return {name: ast.literal_eval(value) for name, value in _assignments(source) if name in names}
 
 
-def _filled(template: Path, values: Mapping[str, str]) -> str:
-    """A notebook with other values in its cell of parameters, for the Python that runs techco."""
+def _fill_in(template: Path, values: Mapping[str, str]) -> str:
+    """Return a notebook with these values in its cell of parameters, for the Python that runs techco."""
     import nbformat
 
     notebook: Any = nbformat.read(template, as_version=4)  # type: ignore[no-untyped-call]
     cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     cell.source = _with_values(cell.source, values)
-    if left := values.keys() - _assigned(cell.source, values).keys():
+    if missing := values.keys() - _assigned(cell.source, values).keys():
         raise ParameterError(
-            f"{template} does not assign {', '.join(sorted(left))} in its cell of parameters. "
+            f"{template} does not assign {', '.join(sorted(missing))} in its cell of parameters. "
             'Give each a line of its own with a default, for instance storage: str = "sample".'
         )
     notebook.metadata.kernelspec = _KERNEL
@@ -81,7 +79,7 @@ def _filled(template: Path, values: Mapping[str, str]) -> str:
 
 
 def _with_values(source: str, values: Mapping[str, str]) -> str:
-    """The source of a cell of parameters with other values; types and comments stay."""
+    """Return the source of a cell of parameters with these values; types and comments stay."""
     text = source.encode()
     starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
     for name, value in reversed(list(_assignments(source))):
@@ -95,7 +93,7 @@ def _with_values(source: str, values: Mapping[str, str]) -> str:
 
 
 def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
-    """Name and value of each assignment in a cell of parameters."""
+    """Yield name and value of each assignment in a cell of parameters."""
     for node in ast.parse(source).body:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):

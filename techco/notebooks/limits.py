@@ -16,7 +16,7 @@ class Callbacks:
     Attributes
     ----------
     on_cell
-        Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready by then.
+        Called as a code cell starts, with its number, from 1, and the number of code cells; the kernel is ready then.
     on_output
         Called when a cell prints, with the name of the stream and a piece of text.
     """

@@ -1,4 +1,4 @@
-"""What a process of a backfill does: it makes one run after the other, and loads what they share only once."""
+"""The process that makes runs of a backfill, one after the other; modules that they share are imported once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparePeriods:
-    """A job: to make the tables of several periods at once, as far as their runs can reuse that.
+    """The job to make the tables of several periods at once, which their runs then reuse.
 
-    `request` is for a period that has all of them.
+    The period of `request` has all of them.
     """
 
     request: RunRequest
@@ -34,14 +34,14 @@ class PreparePeriods:
 
 @dataclass(frozen=True)
 class Started:
-    """Says that a step begins."""
+    """The message that a step begins."""
 
     step: str
 
 
 @dataclass(frozen=True)
 class Said:
-    """A line that a cell has printed."""
+    """The message that a cell has printed a line."""
 
     step: str
     line: str
@@ -49,20 +49,20 @@ class Said:
 
 @dataclass(frozen=True)
 class Ended:
-    """Says how a job has ended: `record` is that of its run, if there is one; `trouble` what is not in the record."""
+    """The message that a job has ended: the record of its run, if there is one, and errors that are not in it."""
 
     record: RunRecord | None = None
     trouble: str = ""
 
 
 def main(handle: int) -> NoReturn:
-    """Do jobs until the other end of a connection is closed, the process that has started this one ends, or a signal.
+    """Do jobs until the other end of a connection is closed, the parent process ends or a signal comes.
 
     Parameters
     ----------
     handle
-        File descriptor of a connection. Each message is a `RunRequest` or `PreparePeriods`; what is sent back, pickled,
-        are some `Started` and `Said`, and one `Ended`.
+        File descriptor of the connection. Each job is a `RunRequest` or `PreparePeriods`; answers to each are any
+        number of `Started` and `Said`, and one `Ended`.
     """
     try:
         signals.install_handlers()
@@ -82,19 +82,19 @@ def _serve(connection: Connection) -> NoReturn:
         while True:
             job = connection.recv()
             if isinstance(job, PreparePeriods):
-                connection.send(Ended(trouble=_ahead(job)))
+                connection.send(Ended(trouble=_prepare(job)))
                 continue
             if forkserver and not forkserver.is_alive:
                 forkserver.stop()  # its folders are still there
                 forkserver = None
-            forkserver = forkserver or _forkserver(job)
+            forkserver = forkserver or _start_forkserver(job)
             connection.send(_run(job, connection, forkserver))
     finally:
         if forkserver:
             forkserver.stop()
 
 
-def _forkserver(request: RunRequest) -> ForkServer:
+def _start_forkserver(request: RunRequest) -> ForkServer:
     from techco.notebooks.forkserver import ForkServer
 
     return ForkServer([request.template(step) for step in request.all_steps])
@@ -104,7 +104,7 @@ def _run(request: RunRequest, connection: Connection, forkserver: ForkServer) ->
     from techco.runs.run import Interrupted, NotPublished, run
 
     try:
-        return Ended(run(request, _Telling(connection), forkserver))
+        return Ended(run(request, _SendProgress(connection), forkserver))
     except NotPublished as error:
         return Ended(error.record, str(error))
     except Interrupted as error:
@@ -116,8 +116,8 @@ def _run(request: RunRequest, connection: Connection, forkserver: ForkServer) ->
         return Ended(trouble=f"{type(error).__name__}: {error}")
 
 
-def _ahead(job: PreparePeriods) -> str:
-    """Make the tables; returns why they were not made. It is not needed: a run then does all by itself."""
+def _prepare(job: PreparePeriods) -> str:
+    """Make the tables; return why they were not made, as each run can make them by itself."""
     from techco.ingest import ingest_each
     from techco.join import join_each
     from techco.shop import open_shop
@@ -146,20 +146,20 @@ def _ahead(job: PreparePeriods) -> str:
     return ""
 
 
-class _Telling(NoProgress):
-    """Says over a connection which step begins, and what is printed."""
+class _SendProgress(NoProgress):
+    """Sends over a connection which step begins, and what is printed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def step_started(self, step: StepRecord) -> None:
-        """Say it, if anybody listens."""
+        """Send which step begins."""
         self._send(Started(step.name))
 
     def cell_printed(self, step: StepRecord, line: str) -> None:
-        """Pass it on."""
+        """Send the line."""
         self._send(Said(step.name, line))
 
-    def _send(self, said: object) -> None:
-        with suppress(OSError):
-            self._connection.send(said)
+    def _send(self, message: object) -> None:
+        with suppress(OSError):  # the other end has been closed
+            self._connection.send(message)

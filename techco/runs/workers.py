@@ -1,4 +1,4 @@
-"""The processes of a backfill, as seen by the one that starts them; see `techco.runs.worker` for what they do."""
+"""Start the processes of a backfill and give them jobs; `techco.runs.worker` is what they run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from techco.system import signals
 from techco.system.child_process import ChildProcess
 
 MEMORY_OF_A_JOB = 2**30
-"""What a run and its engine need on a shop of a million logs, in bytes."""
+"""How many bytes a run and its engine need on a shop of a million logs."""
 _CGROUP = Path("/sys/fs/cgroup")
 # A run that is interrupted still makes its report.
 _ENDS_WITHIN_S = 12.0
@@ -53,17 +53,17 @@ class Workers:
 
     @property
     def busy(self) -> int:
-        """How many have a job."""
+        """The number of workers that have a job."""
         return len(self._busy)
 
     def start(self, number: int) -> None:
-        """Have at least so many, so that they load what they need before there is something to do."""
+        """Start workers until there are so many, so that they import what they need before they get a job."""
         while len(self._free) + len(self._busy) < number:
             with signals.deferred():
                 self._free.append(Worker(self._variables))
 
     def give(self, job: object) -> None:
-        """Give a job to one that has none, or to a new one."""
+        """Give a job to a worker that has none, or to a new one."""
         with signals.deferred():
             worker = self._free.pop() if self._free else Worker(self._variables)
             self._busy[worker] = job
@@ -71,19 +71,19 @@ class Workers:
             worker.connection.send(job)
 
     def listen(self) -> Iterator[tuple[Any, Any]]:
-        """Wait until at least one says something; yields jobs and what is said of them.
+        """Wait for messages, and yield each with the job that it is about.
 
-        One whose process has died says its last words, as text.
+        The message of a process that has died is a text: how it has ended, and its last words.
         """
         by_connection = {worker.connection: worker for worker in self._busy}
         for connection in wait(list(by_connection)):
             worker = by_connection[connection]  # type: ignore[index]
             try:
-                said = worker.connection.recv()
+                message = worker.connection.recv()
             except (EOFError, OSError):
-                said = worker.death()
-            yield self._busy[worker], said
-            if isinstance(said, str):
+                message = worker.death()
+            yield self._busy[worker], message
+            if isinstance(message, str):
                 del self._busy[worker]
                 worker.stop()
 
@@ -100,7 +100,7 @@ class Workers:
         self._free.pop().stop()
 
     def interrupt(self) -> Iterator[tuple[Any, Any]]:
-        """Ask all to end, and yield what they say until they have."""
+        """Ask all to end, and yield their messages until they have ended."""
         for worker in (*self._busy, *self._free):
             worker.terminate()
         deadline = time.monotonic() + _ENDS_WITHIN_S
@@ -108,14 +108,14 @@ class Workers:
             yield from self.listen()
 
     def close(self) -> None:
-        """Leave no process."""
+        """Stop all workers."""
         for worker in (*self._busy, *self._free):
             worker.stop()
 
 
 @contextmanager
 def start_workers(variables: Mapping[str, str]) -> Iterator[Workers]:
-    """Workers that end with the block, whatever the reason."""
+    """Yield workers, which are stopped at the end of the block."""
     found = Workers(variables)
     try:
         yield found
@@ -124,7 +124,7 @@ def start_workers(variables: Mapping[str, str]) -> Iterator[Workers]:
 
 
 def most_jobs(wanted: int | None) -> int:
-    """How many jobs may run at once: no more than wanted, and than this machine has cores and memory for; at least 1.
+    """Return how many jobs may run at once: at most `wanted`, and as many as cores and memory allow; at least 1.
 
     A container's own limits count.
     """
@@ -137,7 +137,7 @@ def most_jobs(wanted: int | None) -> int:
 
 
 def _container_memory() -> Sequence[int]:
-    """What a container's limit leaves, in bytes; nothing where there is no such limit."""
+    """Return how many bytes the limit of a container leaves, nothing where there is no limit."""
     with suppress(OSError, ValueError):  # `max` stands for no limit
         limit, used = (int((_CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
         return [limit - used]
