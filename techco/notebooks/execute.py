@@ -13,7 +13,7 @@ from typing import Any
 from techco import errors
 from techco.display.wording import plural
 from techco.errors import StepFailed
-from techco.notebooks.kernels import Kernel, Kernels
+from techco.notebooks.kernels import Kernels
 from techco.notebooks.limits import Callbacks, Limits
 from techco.notebooks.parameters import NBFORMAT, check_parameters
 from techco.notebooks.slim_imports import import_papermill
@@ -63,7 +63,10 @@ def execute_notebook(
     values, limits = check_parameters(template, parameters), limits or Limits()
     papermill = _papermill()
     with ExitStack() as stack:
-        kernel = _take_next(kernels or stack.enter_context(Kernels([template])))
+        try:
+            kernel = (kernels or stack.enter_context(Kernels([template]))).take_next()
+        except RuntimeError as error:
+            raise StepFailed(scrub(str(error))) from error
         stack.callback(kernel.stop)
         try:
             notebook = papermill.execute_notebook(
@@ -106,13 +109,6 @@ def prepare_notebook(template: Path, output: Path, parameters: Mapping[str, Any]
     except _invalid_notebook() as error:
         raise _not_valid(template, error) from error
     make_durable(output)
-
-
-def _take_next(kernels: Kernels) -> Kernel:
-    try:
-        return kernels.take_next()
-    except RuntimeError as error:
-        raise StepFailed(scrub(str(error))) from error
 
 
 def _literal(path: Path) -> str:
