@@ -81,7 +81,7 @@ class Period:
             When the unit is another.
         """
         if unit not in get_args(Unit):
-            raise ParameterError(f"--each is {unit!r}. Allowed: {', '.join(get_args(Unit))}.")
+            raise ParameterError(f"`each` is {unit!r}. Allowed: {', '.join(get_args(Unit))}.")
         found: list[Period] = []
         for day in self:
             if found and _start(day, unit) <= found[-1].first:

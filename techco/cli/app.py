@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from shlex import split
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,56 +12,9 @@ from techco import __version__
 from techco.cli import run_commands, shop_commands
 from techco.cli.console import console, escape_unencodable
 from techco.cli.exit_codes import exit_codes
-from techco.cli.options import (
-    EXAMPLE_RUN,
-    Account,
-    AsOf,
-    ContainerName,
-    Each,
-    Endpoint,
-    Engine,
-    FirstDay,
-    Jobs,
-    Json,
-    KeyVault,
-    LastDay,
-    Out,
-    PeriodText,
-    Pii,
-    Prefix,
-    Publish,
-    PublishTo,
-    Refresh,
-    Run,
-    Secret,
-    ShowProgress,
-    SparkConf,
-    Storage,
-    chosen_access,
-    chosen_engine,
-    chosen_period,
-    chosen_pii,
-    chosen_storage,
-    needed_period,
-)
-from techco.cli.papermill_options import (
-    PAPERMILL_EXAMPLES,
-    ExecutionTimeout,
-    KernelName,
-    LogOutput,
-    OtherExecutionTimeout,
-    OtherStartTimeout,
-    Parameters,
-    ParametersFile,
-    ParametersYaml,
-    PrepareOnly,
-    ProgressBar,
-    RunCommand,
-    StartTimeout,
-    Template,
-    chosen_parameters,
-    take_standard,
-)
+from techco.cli.option_groups import expand_groups
+from techco.cli.options import EXAMPLE_RUN, Json, Out, Run, ShowProgress
+from techco.cli.papermill_options import PAPERMILL_EXAMPLES, LogOutput, RunCommand, timeout_option
 from techco.cli.printing import (
     print_error,
     print_failure,
@@ -73,16 +24,12 @@ from techco.cli.printing import (
     print_prepared,
     print_summary,
 )
+from techco.cli.run_options import RunOptions, parse_run
 from techco.errors import ParameterError
-from techco.notebooks.kernelspecs import PYTHON3
-from techco.period import is_relative
 from techco.system import signals
 
 if TYPE_CHECKING:
-    from techco.period import Period
     from techco.runs.request import RunRequest
-    from techco.settings import Settings
-    from techco.storage.access import Access
 
 app = typer.Typer(
     name="techco",
@@ -142,98 +89,38 @@ def _techco(
     ),
 )
 @exit_codes()
-def run(
-    storage: Storage = None,
-    start: FirstDay = None,
-    end: LastDay = None,
-    period: PeriodText = None,
-    as_of: AsOf = None,
-    each: Each = None,
-    jobs: Jobs = None,
-    engine: Engine = None,
-    steps: Annotated[
-        str, typer.Option(metavar="STEPS", help="Which steps, with commas between; none with --template.")
-    ] = "ingest,join,analysis",
-    out: Out = None,
-    json: Json = False,
-    pii: Pii = None,
-    refresh: Refresh = False,
-    progress: ShowProgress = True,
-    publish: Publish = False,
-    publish_to: PublishTo = None,
-    account: Account = None,
-    container: ContainerName = None,
-    prefix: Prefix = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
-    spark_conf: SparkConf = None,
-    parameters: Parameters = None,
-    parameters_yaml: ParametersYaml = None,
-    parameters_file: ParametersFile = None,
-    kernel: KernelName = PYTHON3,
-    log_output: LogOutput = False,
-    execution_timeout: ExecutionTimeout = None,
-    start_timeout: StartTimeout = None,
-    progress_bar: ProgressBar = None,
-    prepare_only: PrepareOnly = False,
-    template: Template = None,
-    resumes: Annotated[Path | None, typer.Option(hidden=True)] = None,
-) -> None:
+@expand_groups
+def run(options: RunOptions) -> None:
     """Run the notebooks for a storage and a period, and make the report.
 
     Without --storage it runs on a sample shop, which it makes first, for August 2023.
     """
-    from techco.engines.spark_conf import parse_pairs
-    from techco.notebooks.limits import Limits
     from techco.settings import load_settings
 
-    settings = load_settings()
-    given = chosen_parameters(parameters_file, parameters_yaml, parameters)
-    chosen = take_standard(
-        given, storage=storage, start_date=start, end_date=end, engine=engine,
-        account=account, container=container, prefix=prefix, period=period,
-    )  # fmt: skip
-    request = _request(
-        settings,
-        chosen_storage(settings, chosen["storage"], account, container, prefix),
-        chosen_period(period, chosen["start_date"], chosen["end_date"], as_of),
-        chosen_access(settings, key_vault, secret, endpoint),
-        chosen["engine"],
-        steps,
-        out,
-        template or (),
-    )
-    anew, shown = refresh or settings.refresh, parse_pairs(spark_conf or ())
-    request = replace(request, pii=chosen_pii(settings, pii), refresh=anew, publish=publish, publish_to=publish_to)
-    all_conf = {**settings.spark_conf_for(request.engine), **shown}
-    request = replace(request, spark_conf=all_conf, shown_spark_conf=shown, parameters=given, resumes=resumes)
-    limits = Limits(start_timeout or Limits.start_s, execution_timeout)
-    request = replace(request, kernel=kernel, limits=limits, log_output=log_output, prepare_only=prepare_only)
-    progress = progress if progress_bar is None else progress_bar
-    if jobs is not None and each is None:
-        raise ParameterError("--jobs is given without --each. Say what the period is to be cut into: --each day.")
-    if progress and is_relative(period or ""):
+    request = options.make_request(load_settings())
+    options.many.check()
+    if options.shows_progress and options.is_relative:
         print_period(request.period)
-    if each is None:
-        _carry_out(request, json, progress)
+    if options.many.each is None:
+        _run_once(request, options.json, options.shows_progress)
     else:
-        _carry_out_each(request, each, jobs, json, progress)
+        _run_each(request, options)
 
 
-def _carry_out_each(request: RunRequest, each: str, jobs: int | None, json: bool, progress: bool) -> None:
-    """Run each part of the period, and say how it went."""
-    from techco.cli.period_table import print_result, watched_on
+def _run_each(request: RunRequest, options: RunOptions) -> None:
+    """Run each part of the period, and print how it went."""
+    from techco.cli.period_table import print_result
+    from techco.cli.progress_display import LivePeriods, show_progress
     from techco.runs.backfill import backfill
 
-    with watched_on(console(stderr=True), wanted=progress) as watcher:
-        made = backfill(request, each, jobs, watcher)
-    if json:
+    with show_progress(console(stderr=True), LivePeriods, options.shows_progress) as listener:
+        made = backfill(request, str(options.many.each), options.many.jobs, listener)
+    if options.json:
         print_json(made.to_json())
     else:
         print_result(made, console())
-    for part in made.failed:
-        print_error(f"{part.period}: {part.error}" + (f" Report: {part.report}" if part.report else ""))
+    for one in made.failed:
+        print_error(f"{one.period}: {one.error}" + (f" Report: {one.report}" if one.report else ""))
     if made.failed or made.interrupted:
         print_note("The same command again does only what is missing or failed.")
     if made.interrupted:
@@ -244,16 +131,16 @@ def _carry_out_each(request: RunRequest, each: str, jobs: int | None, json: bool
         raise typer.Exit(3)
 
 
-def _carry_out(request: RunRequest, json: bool, progress: bool) -> None:
-    """Run, and say how it went."""
-    from techco.cli.progress_display import shown_on
+def _run_once(request: RunRequest, json: bool, progress: bool) -> None:
+    """Make one run, and print how it went."""
+    from techco.cli.progress_display import StepBars, show_progress
     from techco.runs.run import Interrupted, NotPublished
     from techco.runs.run import run as run_steps
 
     stopped = unpublished = ""
     try:
-        with shown_on(console(stderr=True), wanted=progress) as bar:
-            record = run_steps(request, bar)
+        with show_progress(console(stderr=True), StepBars, progress) as listener:
+            record = run_steps(request, listener)
         signals.exit_on_next_signal()
     except Interrupted as error:
         record, stopped = error.record, signals.MESSAGE
@@ -288,53 +175,28 @@ def resume(
     json: Json = False,
     progress: ShowProgress = True,
     log_output: LogOutput = False,
-    execution_timeout: OtherExecutionTimeout = None,
-    start_timeout: OtherStartTimeout = None,
+    execution_timeout: Annotated[int | None, timeout_option("How long a cell may run.", "as before")] = None,
+    start_timeout: Annotated[int | None, timeout_option("How long a kernel may take to start.", "as before")] = None,
 ) -> None:
     """Go on with a run that failed, was interrupted or only prepared: its steps that are not completed, and its report.
 
     It is done as the run was asked for, and with the settings of now; another timeout may be given.
     """
+    from techco.notebooks.limits import Limits
     from techco.records.find import find_run, steps_left
     from techco.settings import load_settings
 
     settings = load_settings()
-    record, run_dir = find_run(run, out or settings.out)
+    record, folder = find_run(run, out or settings.out)
     used, now = record.provenance.get("templates", ""), str(settings.templates.absolute()) if settings.templates else ""
     if used != now:
         to_do = f"Set TECHCO_TEMPLATES to {used}" if used else "Unset TECHCO_TEMPLATES"
         raise ParameterError(f"The run {record.run_id} is one of other notebooks. {to_do}, and resume it again.")
     steps_left(record)
-    words = [*split(record.command)[1:], "--out", str(run_dir.parents[1]), "--resumes", str(run_dir)]
-    words += ["--execution-timeout", str(execution_timeout)] if execution_timeout else []
-    words += ["--start-timeout", str(start_timeout)] if start_timeout else []
-    words += [*(["--json"] if json else []), *([] if progress else ["--no-progress"])]
-    words += ["--log-output"] if log_output else []
-    raise typer.Exit(app(words, standalone_mode=False) or 0)
-
-
-def _request(
-    settings: Settings,
-    storage: str,
-    period: Period | None,
-    access: Access,
-    engine: str | None,
-    steps: str,
-    out: Path | None,
-    own_templates: Sequence[Path],
-) -> RunRequest:
-    from techco.runs.request import NO_STEPS, RunRequest
-
-    return RunRequest(
-        period=needed_period(period, storage),
-        storage=storage,
-        engine=chosen_engine(settings, engine),
-        steps=() if steps == NO_STEPS else tuple(step.strip() for step in steps.split(",")),
-        own_templates=tuple(own_templates),
-        out=out or settings.out,
-        templates=settings.templates,
-        access=access,
-    )
+    request = parse_run(split(record.command)[2:]).make_request(settings)
+    limits = Limits(start_timeout or request.limits.start_s, execution_timeout or request.limits.cell_s)
+    request = replace(request, out=folder.parents[1], resumes=folder, limits=limits, log_output=log_output)
+    _run_once(request, json, progress)
 
 
 app.add_typer(run_commands.app)

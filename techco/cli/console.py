@@ -1,4 +1,4 @@
-"""How text gets on a terminal, into a file or a pipe, in any encoding."""
+"""Print text on a terminal, into a file or a pipe, in any encoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ARGUMENT = re.compile(r"`(storage|key_vault|secret|endpoint|engine|spark_conf)(?:='([^']*)')?`")
+_ARGUMENT = re.compile(r"`(\w+)(?:='([^']*)')?`")
+_OPTIONS = {
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        "storage", "key_vault", "secret", "endpoint", "engine", "spark_conf", "each", "out", "pii", "publish",
+        "publish_to", "start_timeout", "execution_timeout", "status", "older_than",
+    )
+} | {"own_templates": "--template", "target": "--to", "parameters_yaml": "-y", "parameters_file": "-f"}  # fmt: skip
 
 
 def escape_unencodable() -> None:
@@ -21,17 +28,22 @@ def escape_unencodable() -> None:
 
 
 def console(stderr: bool = False) -> Console:
-    """A Rich console on stdout or stderr."""
+    """Return a Rich console on stdout or stderr."""
     from rich.console import Console
 
     return Console(stderr=stderr)
 
 
 def with_options(text: str) -> str:
-    """An error with the options of the command line in the place of arguments: `key_vault` becomes --key-vault."""
-    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}{f' {found[2]}' if found[2] else ''}", text)
+    """Return an error with options in the place of arguments: `key_vault` becomes --key-vault."""
+
+    def option(found: re.Match[str]) -> str:
+        value = f" {found[2]}" if found[2] else ""
+        return f"{_OPTIONS[found[1]]}{value}" if found[1] in _OPTIONS else found[0]
+
+    return _ARGUMENT.sub(option, text)
 
 
-def print_text(text: str, screen: Console | None = None) -> None:
+def print_text(text: str, to: Console | None = None) -> None:
     """Print a text as it is, on stdout if nothing else is said: no markup, no colours, no line broken."""
-    (screen or console()).print(text, markup=False, highlight=False, soft_wrap=True)
+    (to or console()).print(text, markup=False, highlight=False, soft_wrap=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,8 @@ import typer
 from typer.core import TyperCommand
 
 from techco.errors import ParameterError
+from techco.notebooks.kernelspecs import PYTHON3
 
-PANEL = "papermill"
 PAPERMILL_EXAMPLES = (
     "[bold]As with papermill[/bold]\n\n"
     "techco run -p storage ./shop -p start_date 2023-08-01 -p end_date 2023-08-31\n\n"
@@ -23,8 +24,9 @@ PAPERMILL_EXAMPLES = (
     "techco run --storage ./shop --period 2023-08 --prepare-only\n\n"
 )
 """For the help of `techco run`."""
-_APART = "\0"  # no word of a command line can hold it
+_SEPARATOR = "\0"  # no word of a command line can hold it
 _PAIR = ("-p", "--parameters")
+# Parameters of notebooks that mean the same as an option.
 _SAME = {"storage": "--storage", "start_date": "--from", "end_date": "--to", "engine": "--engine"}
 
 
@@ -42,129 +44,122 @@ def _joined(words: Sequence[str]) -> Iterator[str]:
         yield word
         if word in _PAIR:
             pair = [next(rest, None), next(rest, None)]
-            yield _APART.join(text for text in pair if text is not None)
+            yield _SEPARATOR.join(text for text in pair if text is not None)
         elif word == "--":
             yield from rest
 
 
-def _seconds(meaning: str, default: str) -> Any:
-    return typer.Option(min=1, metavar="SECONDS", help=meaning, show_default=default, rich_help_panel=PANEL)
+def _option(*names: str, **settings: Any) -> Any:
+    return typer.Option(*names, **settings, rich_help_panel="papermill")
 
 
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option(
-        *_PAIR,
-        metavar="NAME VALUE",
-        help="A parameter that a notebook declares; again for another. It goes before -y, and -y before -f. storage, "
-        "start_date, end_date and engine mean the same as the options.",
-        rich_help_panel=PANEL,
-    ),
-]
-ParametersYaml = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-y", "--parameters_yaml", metavar="YAML", help="Parameters, such as 'top: 5'.", rich_help_panel=PANEL
-    ),
-]
-ParametersFile = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "-f",
-        "--parameters_file",
-        metavar="FILE",
-        help="Parameters in a file of YAML or JSON; again for another.",
-        rich_help_panel=PANEL,
-    ),
-]
-KernelName = Annotated[
-    str,
-    typer.Option(
-        "-k",
-        "--kernel",
-        metavar="NAME",
-        help="The kernel of all notebooks: python3, which is the Python that runs techco, or another one that is "
-        "installed.",
-        rich_help_panel=PANEL,
-    ),
-]
-LogOutput = Annotated[
-    bool,
-    typer.Option("--log-output/--no-log-output", help="Show on stderr what cells print.", rich_help_panel=PANEL),
-]
-ExecutionTimeout = Annotated[int | None, _seconds("How long a cell may run.", default="any time")]
-StartTimeout = Annotated[int | None, _seconds("How long a kernel may take to start.", default="60")]
-OtherExecutionTimeout = Annotated[int | None, _seconds("How long a cell may run.", default="as before")]
-OtherStartTimeout = Annotated[int | None, _seconds("How long a kernel may take to start.", default="as before")]
-ProgressBar = Annotated[
-    bool | None,
-    typer.Option("--progress-bar/--no-progress-bar", help="The same as --progress.", rich_help_panel=PANEL),
-]
-PrepareOnly = Annotated[
-    bool,
-    typer.Option(
-        "--prepare-only",
-        help="Write the notebooks with their parameters, and execute none; techco resume does.",
-        rich_help_panel=PANEL,
-    ),
-]
-Template = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="NOTEBOOK",
-        help="A notebook of your own, which runs after the steps and has a page in the report; again for another.",
-        rich_help_panel=PANEL,
-    ),
-]
+def timeout_option(help_text: str, default: str) -> Any:
+    """Return an option for a number of seconds; `default` is what `--help` says of it."""
+    return _option(min=1, metavar="SECONDS", help=help_text, show_default=default)
 
 
-def chosen_parameters(files: list[Path] | None, texts: list[str] | None, pairs: list[str] | None) -> dict[str, Any]:
-    """The parameters of the options, later ones before earlier ones: those of -p, of -y, of -f."""
-    from techco.runs.parameters import given_parameters
-
-    split = []
-    for pair in pairs or ():
-        name, separator, value = pair.partition(_APART)
-        if not separator:
-            raise ParameterError(f"-p {name} has no value. Give both: -p NAME VALUE.".replace("  ", " "))
-        split.append((name, value))
-    return given_parameters(files or (), texts or (), split)
+LogOutput = Annotated[bool, _option("--log-output/--no-log-output", help="Show on stderr what cells print.")]
 
 
-def take_standard(parameters: dict[str, Any], **options: str | None) -> dict[str, str | None]:
-    """Take the standard parameters out of those given; each is the same as an option, and clashes with it.
+@dataclass(frozen=True)
+class PapermillOptions:
+    """The options that papermill has too."""
+
+    parameters: Annotated[
+        list[str] | None,
+        _option(
+            *_PAIR,
+            metavar="NAME VALUE",
+            help="A parameter that a notebook declares; again for another. It goes before -y, and -y before -f. "
+            "storage, start_date, end_date and engine mean the same as the options.",
+        ),
+    ] = None
+    parameters_yaml: Annotated[
+        list[str] | None, _option("-y", "--parameters_yaml", metavar="YAML", help="Parameters, such as 'top: 5'.")
+    ] = None
+    parameters_file: Annotated[
+        list[Path] | None,
+        _option(
+            "-f",
+            "--parameters_file",
+            metavar="FILE",
+            help="Parameters in a file of YAML or JSON; again for another.",
+        ),
+    ] = None
+    kernel: Annotated[
+        str,
+        _option(
+            "-k",
+            "--kernel",
+            metavar="NAME",
+            help="The kernel of all notebooks: python3, which is the Python that runs techco, or another one that is "
+            "installed.",
+        ),
+    ] = PYTHON3
+    log_output: LogOutput = False
+    execution_timeout: Annotated[int | None, timeout_option("How long a cell may run.", "any time")] = None
+    start_timeout: Annotated[int | None, timeout_option("How long a kernel may take to start.", "60")] = None
+    progress_bar: Annotated[
+        bool | None, _option("--progress-bar/--no-progress-bar", help="The same as --progress.")
+    ] = None
+    prepare_only: Annotated[
+        bool,
+        _option(
+            "--prepare-only",
+            help="Write the notebooks with their parameters, and execute none; techco resume does.",
+        ),
+    ] = False
+    template: Annotated[
+        list[Path] | None,
+        _option(
+            metavar="NOTEBOOK",
+            help="A notebook of your own, which runs after the steps and has a page in the report; again for another.",
+        ),
+    ] = None
+
+    def read_parameters(self) -> dict[str, Any]:
+        """Return the parameters of the options; those of -p go before those of -y, and these before those of -f."""
+        from techco.runs.parameters import given_parameters
+
+        pairs = []
+        for pair in self.parameters or ():
+            name, separator, value = pair.partition(_SEPARATOR)
+            if not separator:
+                raise ParameterError(f"-p {name} has no value. Give both: -p NAME VALUE.".replace("  ", " "))
+            pairs.append((name, value))
+        return given_parameters(self.parameters_file or (), self.parameters_yaml or (), pairs)
+
+
+def split_standard(
+    given: Mapping[str, Any], options: Mapping[str, str | None]
+) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """Split parameters into the standard ones, each of which clashes with the option that means the same, and others.
 
     Parameters
     ----------
-    parameters
-        Those of the options; what is left is for notebooks.
     options
         The values of `storage`, `start_date`, `end_date` and `engine`, and by their names those that clash with them.
 
     Returns
     -------
-    dict[str, str | None]
-        What now counts for each of the four.
-
-    Raises
-    ------
-    ParameterError
-        When one is given twice, or is no text, or is the run's id.
+    tuple[dict[str, str | None], dict[str, Any]]
+        What now counts for each of the four, and the parameters that are left for notebooks.
     """
-    if "run_id" in parameters:
+    if "run_id" in given:
         raise ParameterError("The parameter run_id cannot be given: each run makes its own. Leave it out.")
-    chosen = {name: options[name] for name in _SAME}
-    for name in _SAME.keys() & parameters.keys():
-        value = parameters.pop(name)
+    standard = {name: options[name] for name in _SAME}
+    for name in _SAME.keys() & given.keys():
         clash = next((option for option in _clashing(name) if options.get(option) is not None), None)
         if clash:
             raise ParameterError(
                 f"The parameter {name} comes together with {_SAME.get(clash, f'--{clash}')}. Give one of them."
             )
-        if not isinstance(value, str):
-            raise ParameterError(f"The parameter {name} is {value!r}. Allowed: text; in YAML, put quotes around it.")
-        chosen[name] = value
-    return chosen
+        if not isinstance(given[name], str):
+            raise ParameterError(
+                f"The parameter {name} is {given[name]!r}. Allowed: text; in YAML, put quotes around it."
+            )
+        standard[name] = given[name]
+    return standard, {name: value for name, value in given.items() if name not in _SAME}
 
 
 def _clashing(name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the command line says: results on stdout, errors on stderr, without credentials."""
+"""Print results on stdout and errors on stderr, without credentials."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def print_error(text: str) -> None:
     """Print an error for people, without credentials."""
     from techco.redact import scrub
 
-    screen = console(stderr=True)
-    screen.print("[bold red]Error:[/bold red]", end=" ")
-    print_text(scrub(with_options(text)), screen)
+    output = console(stderr=True)
+    output.print("[bold red]Error:[/bold red]", end=" ")
+    print_text(scrub(with_options(text)), output)
 
 
 def print_note(text: str) -> None:
@@ -65,21 +65,22 @@ def print_summary(record: RunRecord) -> None:
     lines.append(("Report", str(record.report)))
     if record.published:
         lines.append(("Published", record.published))
-    screen = console()
-    screen.print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
-    for name, text in lines:
-        print_text(f"  {name:<12}{text}", screen)
+    console().print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
+    _print_named(lines)
 
 
 def print_prepared(record: RunRecord) -> None:
     """Print where the notebooks of a prepared run are, and how they are executed."""
-    screen = console()
-    screen.print("[bold green]Prepared[/bold green], not executed", highlight=False)
+    console().print("[bold green]Prepared[/bold green], not executed", highlight=False)
     lines = [("Period", f"{record.start_date} to {record.end_date}")]
     lines += [("Notebook", str(step.notebook)) for step in record.steps]
     run_dir = str(Path(str(record.steps[0].notebook)).parent)
-    for name, text in [*lines, ("Execute", shlex.join(["techco", "resume", run_dir]))]:
-        print_text(f"  {name:<12}{text}", screen)
+    _print_named([*lines, ("Execute", shlex.join(["techco", "resume", run_dir]))])
+
+
+def _print_named(lines: Iterable[tuple[str, str]]) -> None:
+    for name, text in lines:
+        print_text(f"  {name:<12}{text}")
 
 
 def print_failure(record: RunRecord, stopped: str = "") -> None:
@@ -130,34 +131,30 @@ def print_removed(removed: Sequence[Removed], dry_run: bool) -> None:
 
 def print_checks(checks: Iterable[Check]) -> list[Check]:
     """Print each check as it is made, and then how many passed; on a terminal long lines are broken and aligned."""
-    screen = console()
+    output = console()
     made = []
     for check in checks:
         made.append(check)
-        screen.print(f"{check.status:<8}", style=_COLOURS[check.status], end="", highlight=False)
-        lines = _broken(f"{check.name:<19}{check.detail}", 8, 27, screen)
+        output.print(f"{check.status:<8}", style=_COLOURS[check.status], end="", highlight=False)
+        lines = _wrap(f"{check.name:<19}{check.detail}", 8, 27, output)
         if check.remedy:
-            lines += "\n" + " " * 8 + _broken(f"To do: {check.remedy}", 8, 8, screen)
-        print_text(with_options(lines), screen)
+            lines += "\n" + " " * 8 + _wrap(f"To do: {check.remedy}", 8, 8, output)
+        print_text(with_options(lines), output)
     counts = {status: sum(check.status == status for check in made) for status in _COLOURS}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    screen.print(f"\n{told}", markup=False, highlight=False)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    output.print(f"\n{summary}", markup=False, highlight=False)
     return made
 
 
-def _broken(text: str, start: int, indent: int, screen: Console) -> str:
-    """A text that starts in a column, broken at blanks where a terminal ends; in a file or pipe it stays one line."""
-    if not screen.is_terminal:
+def _wrap(text: str, start: int, indent: int, output: Console) -> str:
+    """Break a text that starts in a column at blanks where a terminal ends; in a file or pipe it stays one line."""
+    if not output.is_terminal:
         return text
-    width = max(screen.width, indent + 20)
+    width = max(output.width, indent + 20)
     return textwrap.fill(
-        text,
-        width,
-        initial_indent=" " * start,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
+        text, width, initial_indent=" " * start, subsequent_indent=" " * indent, break_long_words=False,
         break_on_hyphens=False,
-    ).lstrip()
+    ).lstrip()  # fmt: skip
 
 
 def _row(name: str, record: RunRecord | None) -> list[str]:

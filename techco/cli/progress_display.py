@@ -1,55 +1,58 @@
-"""Tells on stderr how far a run is: a live display on a terminal, else one line as a step starts and ends."""
+"""Show on stderr how far a run or a backfill is: a live display on a terminal, else one line for each event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from techco.cli.console import print_text
-from techco.records.record import StepRecord
-from techco.runs.progress import NoProgress, Progress
+from techco.cli.console import print_text, with_options
+from techco.cli.period_table import ENDED, days, make_table
+from techco.display.columns import format_value
+from techco.display.wording import plural
+from techco.runs.events import (
+    BackfillStarted,
+    CellStarted,
+    Event,
+    LinePrinted,
+    Listener,
+    PeriodEvent,
+    PreparationEnded,
+    PreparationStarted,
+    RunEnded,
+    StepEnded,
+    StepStarted,
+)
 from techco.system import signals
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleRenderable, RenderableType
     from rich.progress import TaskID
 
+    from techco.runs.periods import PeriodRun
 
-class Output(NoProgress):
-    """Shows what cells print and nothing else."""
+_LINES_AROUND = 8  # of a terminal, which the table of periods leaves to what is above and below it
+
+
+class EventLines:
+    """One line for each event that matters in a log file."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def cell_printed(self, step: StepRecord, line: str) -> None:
-        """Print it."""
-        self._print(line)
-
-    def _print(self, text: str) -> None:
-        print_text(text, self._console)
+    def __call__(self, event: Event) -> None:
+        """Print the event's line, if it has one."""
+        if line := _line(event):
+            print_text(line, self._console)
 
 
-class Lines(Output):
-    """One line as a step starts and one as it ends: for log files."""
-
-    def step_started(self, step: StepRecord) -> None:
-        """Print that it starts."""
-        self._print(f"{step.name}: started")
-
-    def step_ended(self, step: StepRecord) -> None:
-        """Print how it ended, with its seconds."""
-        self._print(f"{step.name}: {step.status} in {step.seconds:.1f} s")
-
-
-class Live:
-    """A display that moves: step, cell i of n, seconds."""
+class StepBars:
+    """The steps of a run: for each a bar, its cell i of n and its seconds."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as RichProgress
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self.display = RichProgress(
+        self.display = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description:<10}"),
             BarColumn(bar_width=24),
@@ -59,39 +62,110 @@ class Live:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def step_started(self, step: StepRecord) -> None:
-        """Add the step's line."""
-        self._tasks[step.name] = self.display.add_task(step.name, total=None, state="starting")
+    def __call__(self, event: Event) -> None:
+        """Move the bar of the step; what a cell prints goes above the display."""
+        match event:
+            case StepStarted(step):
+                self._tasks[step] = self.display.add_task(step, total=None, state="starting")
+            case CellStarted(step, cell, cells):
+                state = f"cell {cell} of {cells}"
+                self.display.update(self._tasks[step], total=cells, completed=cell - 1, state=state, refresh=True)
+            case LinePrinted(_, line):
+                print_text(line, self.display.console)
+            case StepEnded(step, status):
+                task = self._tasks[step]
+                if status == "completed":
+                    total = self.display.tasks[task].total or 1
+                    self.display.update(task, total=total, completed=total, state="completed")
+                else:
+                    self.display.update(task, state=f"[red]{status}[/red]")
+                self.display.stop_task(task)
 
-    def cell_started(self, step: StepRecord, cell: int, cells: int) -> None:
-        """Move the step's bar."""
-        self.display.update(
-            self._tasks[step.name], total=cells, completed=cell - 1, state=f"cell {cell} of {cells}", refresh=True
-        )
 
-    def cell_printed(self, step: StepRecord, line: str) -> None:
-        """Print it above the display."""
-        print_text(line, self.display.console)
+class LivePeriods:
+    """The table of a backfill's periods; of more than a terminal has lines it shows those at which work is."""
 
-    def step_ended(self, step: StepRecord) -> None:
-        """Fill the step's bar, or leave it where it stopped."""
-        task = self._tasks[step.name]
-        if step.status == "completed":
-            total = self.display.tasks[task].total or 1
-            self.display.update(task, total=total, completed=total, state="completed")
-        else:
-            self.display.update(task, state=f"[red]{step.status}[/red]")
-        self.display.stop_task(task)
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live
+
+        self._console = console
+        self._periods: Sequence[PeriodRun] = ()
+        self._plan = self._head = ""
+        self.display = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
+
+    def __call__(self, event: Event) -> None:
+        """Change the line above the table, which itself is drawn anew four times a second."""
+        match event:
+            case BackfillStarted(periods):
+                self._periods, self._plan = periods, str(_line(event))
+                self._head = self._plan
+            case PreparationStarted(periods):
+                self._head = f"Reading the raw files once for {plural(periods, 'period')} …"
+            case PreparationEnded():
+                self._head = self._plan
+                EventLines(self._console)(event)
+            case PeriodEvent(_, LinePrinted()):
+                EventLines(self._console)(event)
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        ended = sum(one.status in ENDED for one in self._periods)
+        failed = sum(one.status == "failed" for one in self._periods)
+        foot = f"{ended:,} of {len(self._periods):,} done" + (f", {failed:,} failed" if failed else "")
+        shown: list[ConsoleRenderable] = [Text(self._head), make_table(self._window()), Text(foot)]
+        return Group(*shown)
+
+    def _window(self) -> Sequence[PeriodRun]:
+        lines = max(self._console.height - _LINES_AROUND, 3)
+        active = [number for number, one in enumerate(self._periods) if one.status == "running"]
+        last = min(max([*active, lines - 2]) + 2, len(self._periods))
+        return self._periods[max(last - lines, 0) : last]
 
 
 @contextmanager
-def shown_on(console: Console, wanted: bool) -> Iterator[Progress]:
-    """The progress that suits where it is shown; unless wanted, only what cells print."""
+def show_progress(console: Console, live: type[StepBars | LivePeriods], wanted: bool) -> Iterator[Listener]:
+    """Yield the listener that suits a console: the live display on a terminal, else lines.
+
+    If progress is not wanted, it prints only what the cells of a run print.
+    """
+    lines = EventLines(console)
     if not wanted:
-        yield Output(console)
+        yield lambda event: lines(event) if isinstance(event, LinePrinted) else None
     elif console.is_terminal and not console.is_dumb_terminal:
-        live = Live(console)
-        with signals.cleanup(live.display.stop), live.display:
-            yield live
+        shown = live(console)
+        with signals.cleanup(shown.display.stop), shown.display:
+            yield shown
     else:
-        yield Lines(console)
+        yield lines
+
+
+def _line(event: Event) -> str | None:
+    """Return an event in words, None for one that is only for a live display."""
+    match event:
+        case StepStarted(step):
+            return f"{step}: started"
+        case LinePrinted(_, line):
+            return line
+        case StepEnded(step, status, seconds):
+            return f"{step}: {status} in {seconds:.1f} s"
+        case BackfillStarted(periods, jobs):
+            earlier = sum(one.is_earlier for one in periods)
+            if earlier == len(periods):
+                return f"{plural(earlier, 'period')}, completed earlier"
+            known = f", {earlier:,} of them completed earlier" if earlier else ""
+            return f"{plural(len(periods), 'period')}{known}, {jobs} at once"
+        case PreparationStarted(number):
+            return f"reading the raw files once for {plural(number, 'period')}"
+        case PreparationEnded(error) if error:
+            return (
+                f"The raw files could not be read once for all: {with_options(error)} Each period reads them by itself."
+            )
+        case PeriodEvent(one, LinePrinted(step, line)):
+            return f"{days(one)} {step}: {line}"
+        case PeriodEvent(one, RunEnded()):
+            took = "" if one.seconds is None else f" in {one.seconds:.1f} s"
+            sales = "" if one.total_sales is None else f", total sales {format_value(one.total_sales, 'money')}"
+            return f"{days(one)}: {one.status}{took}{sales}{one.error and '. ' + with_options(one.error)}"
+    return None

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from techco.cli.console import print_text
+from techco.cli.console import print_text, with_options
 from techco.cli.exit_codes import exit_codes
-from techco.cli.options import EXAMPLE_RUN, Endpoint, Json, KeyVault, Out, Run, Secret, Target, chosen_access
+from techco.cli.option_groups import expand_groups
+from techco.cli.options import EXAMPLE_RUN, PUBLISH_TARGET, AccessOptions, Json, Out, Run
 from techco.cli.printing import print_error, print_json, print_old_runs, print_runs
 from techco.errors import ParameterError
 from techco.period import Period
@@ -38,12 +39,12 @@ def list_runs(
     json: Json = False,
 ) -> None:
     """List the runs, newest first, with period, status, duration and storage."""
-    from techco.records.find import RUNS, filter_runs, read_records
+    from techco.records.find import RUNS, read_records, select
     from techco.settings import load_settings
 
     folder = out or load_settings().out
     every = read_records(folder)
-    records = filter_runs(every, status, storage, None if within is None else Period.parse(within))
+    records = select(every, status, storage, None if within is None else Period.parse(within))
     if json:
         known = [loads(record.to_json()) for record in records.values() if record]
         print_json(dumps(known, indent=2, ensure_ascii=False))
@@ -71,7 +72,7 @@ def show(run: Run, out: Out = None, json: Json = False) -> None:
     if json:
         print_json(to_json(record, run_dir))
     else:
-        print_text(describe(record, run_dir))
+        print_text(with_options(describe(record, run_dir)))
 
 
 @app.command(
@@ -105,10 +106,7 @@ def open_report(
 
 @app.command(epilog=f"[bold]Example[/bold]\n\ntechco render {EXAMPLE_RUN} --out /srv/reports")
 @exit_codes()
-def render(
-    run: Run,
-    out: Out = None,
-) -> None:
+def render(run: Run, out: Out = None) -> None:
     """Make the pages of a run again from its executed notebooks."""
     from techco.runs.reporting import render_again
     from techco.settings import load_settings
@@ -129,13 +127,16 @@ def render(
     )
 )
 @exit_codes()
+@expand_groups
 def publish(
+    *,
     run: Run,
-    to: Target = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="TARGET", help=PUBLISH_TARGET, show_default="reports/ of the run's storage"),
+    ] = None,
     out: Out = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
+    access: AccessOptions,
 ) -> None:
     """Publish the report of a run in a storage account, and print its URL.
 
@@ -145,7 +146,7 @@ def publish(
     from techco.settings import load_settings
 
     settings = load_settings()
-    print(publish_run(run, out or settings.out, to, chosen_access(settings, key_vault, secret, endpoint)))  # noqa: T201
+    print(publish_run(run, out or settings.out, to, access.choose_access(settings)))  # noqa: T201
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ntechco clean --older-than 90d --out /srv/reports --dry-run")

@@ -11,33 +11,10 @@ from typing import Annotated
 
 import typer
 
-from techco.cli.console import console
+from techco.cli.console import console, with_options
 from techco.cli.exit_codes import exit_codes
-from techco.cli.options import (
-    Account,
-    AsOf,
-    Browser,
-    ContainerName,
-    Endpoint,
-    Engine,
-    FirstDay,
-    Json,
-    KeyVault,
-    LabOut,
-    LastDay,
-    Out,
-    PeriodText,
-    Prefix,
-    Secret,
-    Step,
-    Storage,
-    chosen_access,
-    chosen_engine,
-    chosen_period,
-    chosen_storage,
-    needed_period,
-    sample_spec,
-)
+from techco.cli.option_groups import expand_groups
+from techco.cli.options import AzureOptions, Engine, Json, Out, PeriodOptions, Storage, choose_engine
 from techco.cli.printing import print_checks, print_json, print_lab, print_removed
 from techco.errors import ParameterError
 from techco.period import Period, parse_day
@@ -72,10 +49,21 @@ def generate(
 ) -> None:
     """Make a sample shop, and say what a correct report of it must show."""
     from techco.cli.expected_table import describe
+    from techco.sample.generate import SampleSpec
     from techco.sample.generate import generate as generate_shop
 
     period = Period(parse_day(start, "--from"), parse_day(end, "--to"))
-    expected = generate_shop(directory, sample_spec(customers, products, logs, seed, period, form, messy))
+    spec = SampleSpec(
+        customers=customers,
+        products=products,
+        logs=logs,
+        seed=seed,
+        start_date=period.first,
+        end_date=period.last,
+        form=form,  # type: ignore[arg-type]  # SampleSpec refuses what it does not know
+        messy=messy,
+    )
+    expected = generate_shop(directory, spec)
     if json:
         print_json(expected.to_json())
     else:
@@ -94,22 +82,20 @@ def generate(
     )
 )
 @exit_codes()
+@expand_groups
 def lab(
-    step: Step = "analysis",
+    *,
+    step: Annotated[str, typer.Option(metavar="STEP", help="Which notebook: ingest, join or analysis.")] = "analysis",
     storage: Storage = None,
-    start: FirstDay = None,
-    end: LastDay = None,
-    period: PeriodText = None,
-    as_of: AsOf = None,
+    days: PeriodOptions,
     engine: Engine = None,
-    out: LabOut = None,
-    browser: Browser = True,
-    account: Account = None,
-    container: ContainerName = None,
-    prefix: Prefix = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for lab/.", show_default="current folder")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open it in the browser, or only print its URL.")
+    ] = True,
+    azure: AzureOptions,
 ) -> None:
     """Open JupyterLab on a notebook of yours, with storage and period filled in.
 
@@ -121,15 +107,15 @@ def lab(
     from techco.settings import load_settings
 
     settings = load_settings()
-    shop = chosen_storage(settings, storage, account, container, prefix)
+    shop = azure.choose_storage(settings, storage)
     request = RunRequest(
-        period=needed_period(chosen_period(period, start, end, as_of), shop),
+        period=days.parse_for(shop),
         storage=shop,
-        engine=chosen_engine(settings, engine),
+        engine=choose_engine(settings, engine),
         steps=(step,),
         out=out or settings.out,
         templates=settings.templates,
-        access=chosen_access(settings, key_vault, secret, endpoint),
+        access=azure.choose_access(settings),
         pii=settings.pii,
         refresh=settings.refresh,
     )
@@ -151,7 +137,9 @@ def lab(
     )
 )
 @exit_codes()
+@expand_groups
 def doctor(
+    *,
     storage: Annotated[
         str | None,
         typer.Option(metavar="URL", help="The shop to check: a folder, or the abfss:// URL of a container."),
@@ -159,12 +147,7 @@ def doctor(
     engine: Engine = None,
     out: Out = None,
     json: Json = False,
-    account: Account = None,
-    container: ContainerName = None,
-    prefix: Prefix = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
+    azure: AzureOptions,
 ) -> None:
     """Check every requirement and permission, and say how to mend what fails.
 
@@ -175,18 +158,18 @@ def doctor(
     from techco.settings import load_settings
 
     settings = load_settings()
-    is_given = any(option is not None for option in (storage, account, container, prefix, settings.storage))
+    given = (storage, azure.account, azure.container, azure.prefix, settings.storage)
     request = DoctorRequest(
-        storage=chosen_storage(settings, storage, account, container, prefix) if is_given else "",
-        engine=chosen_engine(settings, engine),
+        storage=azure.choose_storage(settings, storage) if any(one is not None for one in given) else "",
+        engine=choose_engine(settings, engine),
         out=out or settings.out,
         templates=settings.templates,
-        access=chosen_access(settings, key_vault, secret, endpoint),
+        access=azure.choose_access(settings),
     )
     with closing(examine(request)) as checks:  # what it has written is removed, also if it is broken off
         made = list(checks) if json else print_checks(checks)
     if json:
-        print_json(to_json(made))
+        print_json(with_options(to_json(made)))
     if any(check.status == "failed" for check in made):
         raise typer.Exit(1)
 
@@ -201,7 +184,9 @@ def doctor(
     )
 )
 @exit_codes()
+@expand_groups
 def vacuum(
+    *,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="The shop: a folder, or the abfss:// URL of a container.")
     ] = None,
@@ -210,12 +195,7 @@ def vacuum(
     ] = KEEP_DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     json: Json = False,
-    account: Account = None,
-    container: ContainerName = None,
-    prefix: Prefix = None,
-    key_vault: KeyVault = None,
-    secret: Secret = None,
-    endpoint: Endpoint = None,
+    azure: AzureOptions,
 ) -> None:
     """Remove files among the tables that nobody needs any more.
 
@@ -227,10 +207,10 @@ def vacuum(
     from techco.tables.vacuum import vacuum as remove_files
 
     settings = load_settings()
-    shop = chosen_storage(settings, storage, account, container, prefix)
+    shop = azure.choose_storage(settings, storage)
     if shop == SAMPLE:
         raise ParameterError("No storage is given. Say which one to clean: --storage URL.")
-    opened = open_storage(shop, chosen_access(settings, key_vault, secret, endpoint))
+    opened = open_storage(shop, azure.choose_access(settings))
     removed = remove_files(opened, timedelta(days=keep_days), dry_run=dry_run)
     if json:
         found = {"storage": opened.url, "dry_run": dry_run, "removed": [asdict(one) for one in removed]}

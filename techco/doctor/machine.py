@@ -1,4 +1,4 @@
-"""What a report needs of this machine, one function for each requirement.
+"""Check what a report needs of this machine, by one function for each requirement.
 
 Each returns what it has found, and raises `techco.doctor.checks.Skip` or an error that says what to do.
 """
@@ -21,7 +21,7 @@ from techco.engines.names import parse_engine
 from techco.engines.session import open_session
 from techco.errors import EngineError, ParameterError, TechcoError
 from techco.notebooks.execute import execute_notebook
-from techco.notebooks.parameters import check_parameters
+from techco.notebooks.parameters import read_template
 from techco.notebooks.templates import templates_dir
 from techco.records.find import RUNS
 from techco.records.record import STEPS
@@ -35,7 +35,7 @@ _MOST_NAMED = 3
 
 
 def python_version() -> str:
-    """The version of Python, which must be one that the package allows."""
+    """Return the version of Python, which must be one that the package allows."""
     from packaging.specifiers import SpecifierSet
 
     found, allowed = platform.python_version(), metadata("techco")["Requires-Python"]
@@ -45,7 +45,7 @@ def python_version() -> str:
 
 
 def packages() -> str:
-    """The versions of the main packages; all that the package demands must be there in the versions it demands."""
+    """Return the versions of the main packages; all that techco demands must be there in the versions it demands."""
     from packaging.requirements import Requirement
 
     faults = []
@@ -65,7 +65,7 @@ def packages() -> str:
 
 
 def engine_answers(engine: str) -> str:
-    """How soon the engine answers a query."""
+    """Return how soon the engine answers a query."""
     started = time.monotonic()
     row = open_session(engine, settings=load_settings().spark_conf_for(engine)).sql("SELECT 1").first()
     if row is None or row[0] != 1:
@@ -74,22 +74,22 @@ def engine_answers(engine: str) -> str:
 
 
 def java(engine: str) -> str:
-    """The version of Java, if the engine needs it."""
+    """Return the version of Java, if the engine needs it."""
     if not parse_engine(engine).needs_java:
         raise Skip("only Apache Spark needs it")
     return f"{check_java()}"
 
 
 def templates(folder: Path | None) -> str:
-    """Where the notebooks are, which must declare the parameters of a run."""
+    """Return where the notebooks are, which must declare the parameters of a run."""
     folder = folder or templates_dir()
     for step in STEPS:
-        check_parameters(folder / f"{step}.ipynb", dict.fromkeys(STANDARD, ""))
+        read_template(folder / f"{step}.ipynb").bind(dict.fromkeys(STANDARD, ""))
     return f"{', '.join(STEPS)} in {folder.absolute()}"
 
 
 def kernel() -> str:
-    """How soon a notebook has run in a kernel of its own."""
+    """Run a notebook in a kernel of its own, and return how long that took."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="techco-") as folder:
         notebook = Path(folder) / "sum.ipynb"
@@ -99,7 +99,7 @@ def kernel() -> str:
 
 
 def output_folder(out: Path) -> str:
-    """Where runs and reports go, which must be writable; leaves nothing there."""
+    """Check that runs and reports can be written, and leave nothing there."""
     for path in (out.absolute() / RUNS, out.absolute() / "reports"):
         try:
             existing = next(place for place in (path, *path.parents) if place.exists())
@@ -107,13 +107,13 @@ def output_folder(out: Path) -> str:
                 pass
         except OSError as error:
             raise ParameterError(
-                f"{path} cannot be written: {error.strerror}. Give a folder that you may write to with --out."
+                f"{path} cannot be written: {error.strerror}. Give a folder that you may write to with `out`."
             ) from error
     return f"{out.absolute()} can be written"
 
 
 def other_users(processes: Path = Path("/proc")) -> str:
-    """That nobody else works on this machine, as far as processes show."""
+    """Check that nobody else works on this machine, as far as processes show."""
     if not (processes / "1").exists():  # no Linux, or one that hides the processes of others
         raise Skip(
             "the processes of others cannot be seen here",
@@ -146,18 +146,13 @@ def _user_name(user: int) -> str:
         return f"{user}"
 
 
+def _code_cell(source: str, *tags: str) -> dict[str, object]:
+    return {"cell_type": "code", "metadata": {"tags": tags}, "source": source, "execution_count": None, "outputs": []}
+
+
 _SUM = {
     "nbformat": 4,
     "nbformat_minor": 4,
     "metadata": {},
-    "cells": [
-        {
-            "cell_type": "code",
-            "metadata": {"tags": tags},
-            "source": source,
-            "execution_count": None,
-            "outputs": [],
-        }
-        for tags, source in ((["parameters"], "one: int = 0"), ([], "assert one + 1 == 2"))
-    ],
+    "cells": [_code_cell("one: int = 0", "parameters"), _code_cell("assert one + 1 == 2")],
 }

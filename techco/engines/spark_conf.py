@@ -29,11 +29,11 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not _KEY.fullmatch(key):
             raise ParameterError(
-                f"--spark-conf is {pair!r}. Give KEY=VALUE, for instance --spark-conf spark.executor.memory=4g."
+                f"`spark_conf` is {pair!r}. Give KEY=VALUE, for instance `spark_conf='spark.executor.memory=4g'`."
             )
         if _SECRET.search(key):
             raise ParameterError(
-                f"--spark-conf {key} is a credential, which the report's command to repeat the run would show. "
+                f"`spark_conf` {key} is a credential, which the report's command to repeat the run would show. "
                 f'Set it in the environment instead: {VARIABLE}=\'{{"{key}": "…"}}\'.'
             )
         settings[key] = value

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode
 from techco.errors import TechcoError
 from techco.lab.working_copy import working_copy
 from techco.redact import register_secret
+from techco.runs.plan import make_plan
 from techco.runs.request import RunRequest
-from techco.runs.run import check
 from techco.settings import variables
 from techco.system import signals
 from techco.system.child_process import ChildProcess, private_folder
@@ -58,7 +58,7 @@ class Lab(ChildProcess):
 
     def __init__(self, request: RunRequest, *, browser: bool = True) -> None:
         check_installed()
-        self.notebook, self.is_new = working_copy(request, check(request))
+        self.notebook, self.is_new = working_copy(request, make_plan(request).storage)
         token = secrets.token_hex(24)
         register_secret(token)
         self._start(request, token, browser)

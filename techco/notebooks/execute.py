@@ -13,9 +13,9 @@ from typing import Any
 from techco import errors
 from techco.display.wording import plural
 from techco.errors import StepFailed
-from techco.notebooks.kernels import Kernels
+from techco.notebooks.kernels import Kernel, Kernels
 from techco.notebooks.limits import Callbacks, Limits
-from techco.notebooks.parameters import NBFORMAT, check_parameters
+from techco.notebooks.parameters import NBFORMAT, Template, read_template
 from techco.notebooks.slim_imports import import_papermill
 from techco.redact import scrub
 from techco.system.files import make_durable, write_whole
@@ -28,7 +28,7 @@ _MESSAGE_LIMIT = 500
 
 
 def execute_notebook(
-    template: Path,
+    template: Path | Template,
     output: Path,
     parameters: Mapping[str, Any],
     callbacks: Callbacks | None = None,
@@ -40,7 +40,7 @@ def execute_notebook(
     Parameters
     ----------
     template
-        The notebook, which is not changed.
+        The notebook, read already or not; the file is not changed.
     output
         The file of the executed notebook, written whole after each code cell and without credentials; missing folders
         are made. After a failure it has the outputs of the cells up to the one that failed.
@@ -60,17 +60,15 @@ def execute_notebook(
     StepFailed
         When a code cell did not run to its end, or took too long.
     """
-    values, limits = check_parameters(template, parameters), limits or Limits()
+    read = template if isinstance(template, Template) else read_template(template)
+    values, limits = read.bind(parameters), limits or Limits()
     papermill = _papermill()
     with ExitStack() as stack:
-        try:
-            kernel = (kernels or stack.enter_context(Kernels([template]))).take_next()
-        except RuntimeError as error:
-            raise StepFailed(scrub(str(error))) from error
+        kernel = _take_next(kernels or stack.enter_context(Kernels([read.path])))
         stack.callback(kernel.stop)
         try:
             notebook = papermill.execute_notebook(
-                _literal(template),
+                _literal(read.path),
                 _literal(output.absolute()),
                 values,
                 engine_name="techco",
@@ -84,7 +82,7 @@ def execute_notebook(
         except papermill.PapermillExecutionError as error:
             notebook = _without_allowed(error, output)
         except _invalid_notebook() as error:
-            raise _not_valid(template, error) from error
+            raise _not_valid(read.path, error) from error
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not answer
             raise _kernel_failed(error, kernel.last_words(), limits) from error
     _require_every_cell(notebook)
@@ -94,21 +92,28 @@ def _kernel_failed(error: RuntimeError, last_words: str, limits: Limits) -> Step
     """Say in a sentence what nbclient reports of a kernel that is dead or did not answer."""
     reason = scrub(str(error))
     if "didn't respond" in reason:
-        reason = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of --start-timeout"
+        reason = f"The kernel did not start within {plural(limits.start_s, 'second')}, the limit of `start_timeout`"
     elif "died before replying" in reason and last_words.strip():
         reason = f"The kernel ended as it started: {last_words.strip().splitlines()[-1].rstrip('.')}"
     return StepFailed(f"{reason}.", last_words)
 
 
-def prepare_notebook(template: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+def prepare_notebook(template: Template, output: Path, parameters: Mapping[str, Any]) -> None:
     """Write a notebook with its parameters, without executing it; errors are those of `execute_notebook`."""
-    values = check_parameters(template, parameters)
+    values = template.bind(parameters)
     options = {"kernel_name": "python3", "language": "python", "progress_bar": False, "prepare_only": True}
     try:
-        _papermill().execute_notebook(_literal(template), _literal(output.absolute()), values, **options)
+        _papermill().execute_notebook(_literal(template.path), _literal(output.absolute()), values, **options)
     except _invalid_notebook() as error:
-        raise _not_valid(template, error) from error
+        raise _not_valid(template.path, error) from error
     make_durable(output)
+
+
+def _take_next(kernels: Kernels) -> Kernel:
+    try:
+        return kernels.take_next()
+    except RuntimeError as error:
+        raise StepFailed(scrub(str(error))) from error
 
 
 def _literal(path: Path) -> str:

@@ -37,7 +37,13 @@ class ForkedProcess:
         return 1
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end, `subprocess.TimeoutExpired` after `timeout` seconds."""
+        """Wait for its end.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            When it has not ended within `timeout` seconds.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
             if deadline is not None and time.monotonic() > deadline:
@@ -46,7 +52,7 @@ class ForkedProcess:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, if it still runs."""
+        """Send a signal; one that has ended is left alone."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 

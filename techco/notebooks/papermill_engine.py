@@ -126,7 +126,7 @@ def _too_late(error: BaseException, cell: str, limit_s: int | None) -> str:
     """Say that a cell took too long, or its output."""
     if limit_s is None or "IOPub" in str(error):
         return f"{cell} has run, but what it put out did not arrive"
-    return f"{cell} did not end within {plural(limit_s, 'second')}, the limit of --execution-timeout"
+    return f"{cell} did not end within {plural(limit_s, 'second')}, the limit of `execution_timeout`"
 
 
 def _add_error(error: CellExecutionError, cell: Any) -> None:

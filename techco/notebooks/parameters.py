@@ -1,4 +1,4 @@
-"""Read what a notebook declares in its cell tagged `parameters`, and check values against it."""
+"""Read a notebook and the parameters that it declares, and check values against them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +18,70 @@ _OPTIONAL = re.compile(r"Optional\[(.+)\]|(.+) \| None|None \| (.+)")
 _TRUTHS = {"true": True, "false": False}
 
 
-def declared_parameters(template: Path) -> dict[str, str]:
-    """Return name and type of each parameter that a notebook declares in its cell tagged `parameters`.
+@dataclass(frozen=True)
+class Template:
+    """A notebook that has been read, and the parameters that it declares in its cell tagged `parameters`.
 
-    Returns
-    -------
-    dict[str, str]
-        In the cell's order; the type as written there, else that of the value if it is a literal, else `None`.
+    Attributes
+    ----------
+    content
+        The JSON of the notebook.
+    declared
+        Name and type of each parameter, in the cell's order; the type as written there, else that of the value if it
+        is a literal, else `None`.
+    """
+
+    path: Path
+    content: Mapping[str, Any] = field(repr=False)
+    declared: Mapping[str, str]
+
+    def bind(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Check values against what the notebook declares.
+
+        Parameters
+        ----------
+        values
+            Text, as on a command line, or what YAML has.
+
+        Returns
+        -------
+        dict[str, Any]
+            The values as the declared types; those of other types than str, int, float, bool, list and dict stay as
+            given.
+
+        Raises
+        ------
+        ParameterError
+            When a parameter is not declared, or its value is not of the declared type.
+        """
+        unknown = [name for name in values if name not in self.declared]
+        if unknown:
+            raise ParameterError(
+                f"{self.path.name} has no parameter {', '.join(unknown)}. It declares: {', '.join(self.declared)}."
+            )
+        return {name: _typed(name, value, self.declared[name]) for name, value in values.items()}
+
+
+def read_template(path: Path) -> Template:
+    """Read a notebook and the parameters that it declares, without executing it.
 
     Raises
     ------
     ParameterError
-        When the file is missing, no notebook, or has no such cell.
+        When the file is missing, is no notebook, or has no cell tagged `parameters` that assigns something.
     """
-    if not template.is_file():
-        raise ParameterError(
-            f"There is no notebook {template}. Allowed: a folder with ingest, join and analysis.ipynb."
-        )
+    if not path.is_file():
+        raise ParameterError(f"There is no notebook {path}. Allowed: a folder with ingest, join and analysis.ipynb.")
     # Not papermill's own inspection: the kernel waits for this check, and would start before papermill is imported.
     try:
-        assignments = ast.parse(parameters_cell(template)).body
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assignments = ast.parse(_parameters_cell(content)).body
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
-        raise ParameterError(f"{template} is not a notebook: {type(error).__name__}: {error}.") from error
-    found = dict(declared for node in assignments for declared in _declared(node))
-    if not found:
-        raise ParameterError(f"{template} declares no parameters. Tag the cell that assigns them `parameters`.")
-    return found
+        raise ParameterError(f"{path} is not a notebook: {type(error).__name__}: {error}.") from error
+    declared = dict(found for node in assignments for found in _declared(node))
+    if not declared:
+        raise ParameterError(f"{path} declares no parameters. Tag the cell that assigns them `parameters`.")
+    return Template(path, content, declared)
 
 
 def parameters_cell(notebook: Path) -> str:
@@ -53,38 +92,14 @@ def parameters_cell(notebook: Path) -> str:
     OSError, ValueError, KeyError, TypeError, AttributeError
         When the file cannot be read, or is no notebook.
     """
-    found = json.loads(notebook.read_text(encoding="utf-8"))
-    if found["nbformat"] < NBFORMAT:
-        raise ValueError(f"its format is {found['nbformat']}, and must be {NBFORMAT} or newer")
-    tagged = (cell["source"] for cell in found["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    return _parameters_cell(json.loads(notebook.read_text(encoding="utf-8")))
+
+
+def _parameters_cell(content: Mapping[str, Any]) -> str:
+    if content["nbformat"] < NBFORMAT:
+        raise ValueError(f"its format is {content['nbformat']}, and must be {NBFORMAT} or newer")
+    tagged = (cell["source"] for cell in content["cells"] if "parameters" in cell["metadata"].get("tags", []))
     return "".join(next(tagged, ""))
-
-
-def check_parameters(template: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values against what a notebook declares, without executing it.
-
-    Parameters
-    ----------
-    values
-        Text, as on a command line, or values of YAML.
-
-    Returns
-    -------
-    dict[str, Any]
-        The values converted to the declared types; of other types than str, int, float, bool, list and dict unchanged.
-
-    Raises
-    ------
-    ParameterError
-        When a parameter is not declared, or its value is not of the declared type.
-    """
-    declared = declared_parameters(template)
-    unknown = [name for name in values if name not in declared]
-    if unknown:
-        raise ParameterError(
-            f"{template.name} has no parameter {', '.join(unknown)}. It declares: {', '.join(declared)}."
-        )
-    return {name: _typed(name, value, declared[name]) for name, value in values.items()}
 
 
 def _declared(node: ast.stmt) -> Iterator[tuple[str, str]]:
@@ -139,6 +154,6 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "int": (lambda value: int(value) if isinstance(value, str) else _exactly(int)(value), "a whole number"),
     "float": (_finite, "a number"),
     "bool": (lambda value: value if isinstance(value, bool) else _TRUTHS[str(value).lower()], "true or false"),
-    "list": (_exactly(list), "a list, as YAML: -y 'NAME: [a, b]'"),
-    "dict": (_exactly(dict), "a mapping, as YAML: -y 'NAME: {a: 1}'"),
+    "list": (_exactly(list), "a list, as YAML: `parameters_yaml` 'NAME: [a, b]'"),
+    "dict": (_exactly(dict), "a mapping, as YAML: `parameters_yaml` 'NAME: {a: 1}'"),
 }

@@ -1,4 +1,4 @@
-"""Collect how a run was made: versions, the commit, and the command that repeats it."""
+"""How a run was made: versions, the commit, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _GIT_TIMEOUT_S = 5
 def provenance(
     command: Sequence[str], access: str = "", templates: Path | None = None, parameters: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Collect what a reader needs to trust or repeat a run.
+    """What a reader needs to trust or repeat a run.
 
     Parameters
     ----------
     command
-        The command that repeats it, without credentials.
+        The words of the command that repeats it, without credentials.
     access
         How the storage was opened, in words and without credentials.
     templates
@@ -37,31 +37,36 @@ def provenance(
         `python` and the main packages, `system`, and `git_commit` where the current directory is a checkout. Of
         `parameters`, if there are any, names and values.
     """
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "command": shlex.join(command),
         "python": platform.python_version(),
         "system": platform.platform(),
     }
     if access:
-        facts["access"] = access
+        found["access"] = access
     if templates:
-        facts["templates"] = str(templates.absolute())
+        found["templates"] = str(templates.absolute())
     if parameters:
-        facts["parameters"] = dict(parameters)
+        found["parameters"] = dict(parameters)
     for package in _PACKAGES:
         try:
-            facts[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
     commit = _git_commit()
-    return {**facts, "git_commit": commit} if commit else facts
+    return {**found, "git_commit": commit} if commit else found
 
 
 def _git_commit() -> str:
-    """Return the commit of the checkout in the current directory, empty where there is none or no git."""
+    """The commit of the checkout in the current directory, empty where there is none or no git."""
     try:
-        command = ["git", "rev-parse", "--verify", "HEAD"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False)
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_TIMEOUT_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""Runs each day, week, month, quarter or year of a period, several at once, and goes on after a failure.
+"""Run each day, week, month, quarter or year of a period, several at once, and go on after a failure.
 
 The raw files are read once: before the runs, the tables of all their periods are made together. What an earlier run of
 the same command has completed is left as it is.
@@ -6,140 +6,41 @@ the same command has completed is left as it is.
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Protocol
 
 from techco.engines.session import ready_engine
 from techco.errors import ParameterError
 from techco.period import Period
 from techco.records.find import REPORTS, recorded_runs
-from techco.records.record import RunRecord, Status
+from techco.records.record import RunRecord
+from techco.runs.events import (
+    BackfillStarted,
+    Event,
+    LinePrinted,
+    Listener,
+    PeriodEvent,
+    PreparationEnded,
+    PreparationStarted,
+    RunEnded,
+    StepStarted,
+    ignore,
+)
+from techco.runs.periods import Backfill, PeriodRun
+from techco.runs.plan import RunPlan, make_plan
 from techco.runs.request import RunRequest
-from techco.runs.run import check
-from techco.runs.worker import Ended, PreparePeriods, Said, Started
+from techco.runs.worker import PreparePeriods
 from techco.runs.workers import Workers, most_jobs, start_workers
-from techco.storage.base import Storage
 
 MOST_PERIODS = 4000
 """A little more than the days of ten years."""
 
 
-@dataclass
-class Part:
-    """One period of a backfill.
-
-    Attributes
-    ----------
-    is_earlier
-        Whether an earlier run has it, and nothing was to be done.
-    step
-        What its run does at the moment, empty if it does not run.
-    began
-        When its run began, by `time.monotonic`.
-    error
-        Why it has failed, in a sentence.
-    """
-
-    period: Period
-    status: Status = "pending"
-    is_earlier: bool = False
-    seconds: float | None = None
-    total_sales: str | None = None
-    run_id: str | None = None
-    report: str | None = None
-    error: str = ""
-    step: str = ""
-    began: float = 0.0
-
-    def take(self, record: RunRecord) -> None:
-        """Take over what a run has found."""
-        self.status, self.run_id, self.report = record.status, record.run_id, record.report
-        self.seconds = self.seconds if record.seconds is None else record.seconds
-        self.total_sales = record.metrics.get("total_sales") if record.status == "completed" else None
-        self.error = f"The step {record.error.step} failed: {record.error.message}" if record.error else ""
-
-
-class Watcher(Protocol):
-    """Hears how a backfill goes."""
-
-    def begins(self, parts: Sequence[Part], jobs: int) -> None:
-        """What there is to do, and how much of it at once."""
-
-    def prepares(self, periods: int) -> None:
-        """The raw files are read, and the tables of so many periods made."""
-
-    def is_prepared(self, trouble: str) -> None:
-        """That is done; `trouble` says why it was not possible, and each run does all by itself."""
-
-    def changed(self, part: Part) -> None:
-        """A period has another status or step."""
-
-    def printed(self, part: Part, step: str, line: str) -> None:
-        """A cell has printed a line, and that is to be shown."""
-
-
-@dataclass
-class Backfill:
-    """How a backfill went.
-
-    Attributes
-    ----------
-    storage
-        The shop, without credentials.
-    reports
-        Absolute path of the page that lists all reports, None if there is none.
-    seconds
-        Wall-clock time of all.
-    interrupted
-        Whether Ctrl-C or a signal has ended it; periods that are left have the status `pending`.
-    """
-
-    storage: str
-    engine: str
-    each: str
-    parts: list[Part]
-    reports: str | None = None
-    seconds: float = 0.0
-    interrupted: bool = False
-
-    @property
-    def failed(self) -> list[Part]:
-        """The periods that failed."""
-        return [part for part in self.parts if part.status == "failed"]
-
-    @property
-    def total_sales(self) -> Decimal | None:
-        """The sales of all periods together, None if one of them is not known."""
-        sales = [part.total_sales for part in self.parts]
-        return sum((Decimal(one) for one in sales if one is not None), Decimal()) if None not in sales else None
-
-    def to_json(self) -> str:
-        """One JSON object: what was asked for, and `periods`, of which each has the fields of `Part` for others."""
-        hidden = ("period", "step", "began", "is_earlier")
-        periods: list[dict[str, Any]] = []
-        for part in self.parts:
-            known = {key: value for key, value in asdict(part).items() if key not in hidden}
-            days = {"start_date": str(part.period.first), "end_date": str(part.period.last)}
-            periods.append({**days, **known, "error": part.error or None, "earlier": part.is_earlier})
-        found: dict[str, Any] = {
-            "storage": self.storage,
-            "engine": self.engine,
-            "each": self.each,
-            "seconds": self.seconds,
-        }
-        total = None if self.total_sales is None else str(self.total_sales)
-        found |= {"total_sales": total, "reports": self.reports, "periods": periods}
-        return json.dumps(found, indent=2, ensure_ascii=False)
-
-
-def backfill(request: RunRequest, each: str, jobs: int | None, watcher: Watcher) -> Backfill:
+def backfill(request: RunRequest, each: str, jobs: int | None, listener: Listener = ignore) -> Backfill:
     """Run each part of a period that no run of the same request has completed, and go on after a failure.
 
     Parameters
@@ -150,6 +51,8 @@ def backfill(request: RunRequest, each: str, jobs: int | None, watcher: Watcher)
         `day`, `week`, `month`, `quarter` or `year`.
     jobs
         How many runs at once at most; None for as many as this machine has cores and memory for.
+    listener
+        Is told how the periods go.
 
     Raises
     ------
@@ -157,137 +60,134 @@ def backfill(request: RunRequest, each: str, jobs: int | None, watcher: Watcher)
         As `run`, before anything is started.
     """
     began = time.monotonic()
-    parts = [Part(period) for period in request.period.each(each)]
-    if len(parts) > MOST_PERIODS:
+    periods = [PeriodRun(period) for period in request.period.each(each)]
+    if len(periods) > MOST_PERIODS:
         raise ParameterError(
-            f"{request.period} has {len(parts):,} periods of a {each}. Allowed: {MOST_PERIODS:,}. "
+            f"{request.period} has {len(periods):,} periods of a {each}. Allowed: {MOST_PERIODS:,}. "
             "Give a shorter period, or longer parts of it."
         )
-    storage = check(request)
-    made = Backfill(storage.url, request.engine, each, parts)
+    plan = make_plan(request)
+    made = Backfill(plan.storage.url, request.engine, each, periods)
     earlier = recorded_runs(request.out)
     if not request.refresh:
-        _take_earlier(request, storage, parts, earlier)
-    left = [part for part in parts if part.status != "completed"]
+        _apply_earlier(plan, periods, earlier)
+    left = [one for one in periods if one.status != "completed"]
     number = min(most_jobs(jobs), len(left))
-    watcher.begins(parts, number)
+    listener(BackfillStarted(periods, number))
     if left:
-        known = {record.run_id for record in earlier}
-        made.interrupted = not _carry_out(request, storage, known, left, number, watcher)
+        made.interrupted = not _run_all(_Schedule(plan, left, {record.run_id for record in earlier}, listener), number)
     page = (request.out / REPORTS / "index.html").absolute()
     made.reports = str(page) if page.is_file() else None
     made.seconds = round(time.monotonic() - began, 3)
     return made
 
 
-def _carry_out(
-    request: RunRequest, storage: Storage, known: set[str], left: Sequence[Part], number: int, watcher: Watcher
-) -> bool:
-    """Make all runs; whether nothing has broken that off."""
-    with ready_engine(request.engine, request.spark_conf, storage) as variables, start_workers(variables) as workers:
-        work = _Work(request, storage.url, known, left, workers, watcher)
-        try:
-            work.do(number)
-        except KeyboardInterrupt:
-            for job, said in workers.interrupt():
-                work.hear(job, said)
-            return False
-    return True
-
-
-def _take_earlier(request: RunRequest, storage: Storage, parts: Sequence[Part], earlier: Sequence[RunRecord]) -> None:
-    """Find what runs of the same command have completed."""
+def _apply_earlier(plan: RunPlan, periods: Sequence[PeriodRun], earlier: Sequence[RunRecord]) -> None:
+    """Mark the periods that runs of the same command have completed."""
+    request = plan.request
     templates = str(request.templates.absolute()) if request.templates else ""
     completed: dict[str, RunRecord] = {}
     for record in earlier:
         is_published = record.published or not request.publish
         if record.status == "completed" and is_published and record.provenance.get("templates", "") == templates:
             completed.setdefault(record.command, record)
-    for part in parts:
-        command = _command(request, part, storage.url)
+    for one in periods:
+        command = shlex.join(plan.for_period(one.period).command)
         if command in completed:
-            part.take(completed[command])
-            part.is_earlier = True
+            one.apply(completed[command])
+            one.is_earlier = True
 
 
-def _command(request: RunRequest, part: Part, url: str) -> str:
-    """The command that repeats the run of one period, as its record has it."""
-    return shlex.join(replace(request, period=part.period).command(url))
+def _run_all(schedule: _Schedule, number: int) -> bool:
+    """Make all runs, so many at once; return whether nothing has interrupted that."""
+    request, storage = schedule.plan.request, schedule.plan.storage
+    with ready_engine(request.engine, request.spark_conf, storage) as variables, start_workers(variables) as workers:
+        try:
+            schedule.run(workers, number)
+        except KeyboardInterrupt:
+            for job, message in workers.interrupt():
+                schedule.note(workers, job, message)
+            return False
+    return True
 
 
 @dataclass
-class _Work:
-    """What is left to do, and who does it.
+class _Schedule:
+    """The periods that are left to be run.
 
     Attributes
     ----------
-    url
-        The storage, without credentials.
-    known
-        The runs that were there before.
+    plan
+        Of the run of all periods.
+    earlier
+        The ids of the runs that were there before.
     """
 
-    request: RunRequest
-    url: str
-    known: set[str]
-    parts: Sequence[Part]
-    workers: Workers
-    watcher: Watcher
+    plan: RunPlan
+    periods: Sequence[PeriodRun]
+    earlier: set[str]
+    listener: Listener
 
-    def do(self, number: int) -> None:
+    def run(self, workers: Workers, number: int) -> None:
         """Make the runs, so many at once."""
-        self.workers.start(number)
-        request = self.request
-        is_ours = request.templates is None and {"ingest", "join"} & set(request.steps)
-        if is_ours and len(self.parts) > 1 and not request.prepare_only:
-            self._prepare_periods()
+        workers.start(number)
+        request = self.plan.request
+        has_package_templates = request.templates is None and {"ingest", "join"} & set(request.steps)
+        if has_package_templates and len(self.periods) > 1 and not request.prepare_only:
+            self._prepare_periods(workers)
             request = replace(request, refresh=False)  # that was done
-        waiting = deque(self.parts)
-        while waiting or self.workers.busy:
-            while waiting and self.workers.busy < number:
-                part = waiting.popleft()
-                part.status, part.began = "running", time.monotonic()
-                self.workers.give(replace(request, period=part.period))
-                self.watcher.changed(part)
-            for job, said in self.workers.listen():
-                self.hear(job, said)
+        waiting = deque(self.periods)
+        while waiting or workers.busy:
+            while waiting and workers.busy < number:
+                one = waiting.popleft()
+                one.status, one.began = "running", time.monotonic()
+                workers.give(replace(request, period=one.period))
+            for job, message in workers.listen():
+                self.note(workers, job, message)
 
-    def hear(self, job: RunRequest | PreparePeriods, said: object) -> None:
-        """Note what a worker says of its job: `Started`, `Said`, `Ended`, or the last words of its process."""
-        if isinstance(said, Ended):
-            (self.workers.dismiss if isinstance(job, PreparePeriods) else self.workers.finish)(job)
+    def note(self, workers: Workers, job: RunRequest | PreparePeriods, message: Event | str) -> None:
+        """Note an event of a job, or the last words of its process, and pass on what a period is shown by."""
         if isinstance(job, PreparePeriods):
+            if isinstance(message, PreparationEnded):
+                workers.dismiss(job)
             return
-        part = next(part for part in self.parts if part.period == job.period)
-        if isinstance(said, Said):
-            self.watcher.printed(part, said.step, said.line)
-            return
-        if isinstance(said, Started):
-            part.step = said.step
-        else:
-            self._end(part, said if isinstance(said, Ended) else Ended(self._found(part), str(said)))
-        self.watcher.changed(part)
+        one = next(one for one in self.periods if one.period == job.period)
+        match message:
+            case str():
+                message = RunEnded(self._left_record(one), message)
+            case RunEnded():
+                workers.finish(job)
+        match message:
+            case RunEnded():
+                _apply_end(one, message)
+            case StepStarted(step):
+                one.step = step
+            case _ if not isinstance(message, LinePrinted):
+                return
+        self.listener(PeriodEvent(one, message))
 
-    def _prepare_periods(self) -> None:
-        periods = [part.period for part in self.parts]
+    def _prepare_periods(self, workers: Workers) -> None:
+        periods = [one.period for one in self.periods]
         span = Period(periods[0].first, periods[-1].last)
-        self.watcher.prepares(len(periods))
+        self.listener(PreparationStarted(len(periods)))
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{span.first}_{span.last}"
-        self.workers.give(PreparePeriods(replace(self.request, period=span), periods, run_id))
-        for job, said in self.workers.listen():
-            self.hear(job, said)
-            self.watcher.is_prepared(said.trouble if isinstance(said, Ended) else str(said))
+        workers.give(PreparePeriods(replace(self.plan.request, period=span), periods, run_id))
+        for job, message in workers.listen():
+            self.note(workers, job, message)
+            self.listener(message if isinstance(message, PreparationEnded) else PreparationEnded(str(message)))
 
-    def _end(self, part: Part, ended: Ended) -> None:
-        part.step, part.status, part.seconds = "", "failed", round(time.monotonic() - part.began, 3)
-        if ended.record:
-            part.take(ended.record)
-        if ended.trouble and not part.error:
-            part.status, part.error = "failed", ended.trouble
-
-    def _found(self, part: Part) -> RunRecord | None:
-        """The record that a process has left which died; as its process is gone, it counts as failed."""
+    def _left_record(self, one: PeriodRun) -> RunRecord | None:
+        """Return the record that a process has left which died; as its process is gone, it counts as failed."""
         # With --refresh the raw files are read ahead of the runs, which then say that they need not be read again.
-        commands = {_command(replace(self.request, refresh=refresh), part, self.url) for refresh in (True, False)}
-        new = (record for record in recorded_runs(self.request.out) if record.run_id not in self.known)
+        requests = (replace(self.plan.request, period=one.period, refresh=refresh) for refresh in (True, False))
+        commands = {shlex.join(request.command(self.plan.storage.url)) for request in requests}
+        new = (record for record in recorded_runs(self.plan.request.out) if record.run_id not in self.earlier)
         return next((record for record in new if record.command in commands and record.status == "failed"), None)
+
+
+def _apply_end(one: PeriodRun, ended: RunEnded) -> None:
+    one.step, one.status, one.seconds = "", "failed", round(time.monotonic() - one.began, 3)
+    if ended.record:
+        one.apply(ended.record)
+    if ended.error and not one.error:
+        one.status, one.error = "failed", ended.error

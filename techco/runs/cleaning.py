@@ -1,4 +1,4 @@
-"""Removes old runs with their reports from an output folder; nothing in a storage is touched."""
+"""Remove old runs with their reports from an output folder; nothing in a storage is touched."""
 
 from __future__ import annotations
 
@@ -25,35 +25,18 @@ class OldRun:
 
 
 def parse_age(text: str) -> timedelta:
-    """Read an age such as `90d` or `12w`.
-
-    Raises
-    ------
-    ParameterError
-        When the text has another form.
-    """
+    """Read an age such as `90d` or `12w`."""
     found = _AGE.fullmatch(text.strip().lower())
     if not found:
-        raise ParameterError(f"--older-than is {text!r}. Allowed: a number of days or weeks, such as 90d or 12w.")
+        raise ParameterError(f"`older_than` is {text!r}. Allowed: a number of days or weeks, such as 90d or 12w.")
     return timedelta(days=int(found[1]) * _DAYS[found[2]])
 
 
 def clean(out: Path, older_than: timedelta, *, dry_run: bool = False) -> list[OldRun]:
-    """Remove the runs that began longer ago than that, with their reports; the list of reports is made again.
+    """Remove the runs that began longer ago than that, with their reports, and make the list of reports again.
 
-    A run that still goes, and one whose record cannot be read, stay.
-
-    Parameters
-    ----------
-    out
-        The folder that holds `runs/` and `reports/`.
-    dry_run
-        Whether only to say what would be removed.
-
-    Returns
-    -------
-    list[OldRun]
-        What was removed, oldest first.
+    A run that still goes, and one whose record cannot be read, stay. Returned is what was removed, or with `dry_run`
+    would be, oldest first.
     """
     before = datetime.now().astimezone() - older_than
     old = [name for name, record in reversed(read_records(out).items()) if record and _began_before(record, before)]

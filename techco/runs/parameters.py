@@ -1,4 +1,4 @@
-"""Parameters of a run that its notebooks declare beside the standard ones: how they are given, and kept."""
+"""Read, check and repeat the parameters of a run that its notebooks declare beside the standard ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAY = "tag:yaml.org,2002:timestamp"
 
 
 def given_parameters(files: Iterable[Path], texts: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Parameters by name, in papermill's order: what is given later in it replaces what was given before.
+    """Return parameters by name, in papermill's order: what is given later in it replaces what was given before.
 
     Parameters
     ----------
@@ -41,18 +41,12 @@ def given_parameters(files: Iterable[Path], texts: Iterable[str], pairs: Iterabl
     for path in files:
         values |= _mapping(_read(path), f"The file {path}", is_json=path.suffix.lower() == ".json")
     for text in texts:
-        values |= _mapping(text, "-y")
+        values |= _mapping(text, "`parameters_yaml`")
     return values | dict(pairs)
 
 
 def refuse_credentials(values: Mapping[str, Any]) -> None:
-    """Refuse what looks like a credential, as parameters are kept in notebooks and shown in reports.
-
-    Raises
-    ------
-    ParameterError
-        Names the parameter, and not its value.
-    """
+    """Refuse what looks like a credential, without repeating it: parameters are kept in notebooks and reports."""
     for name, value in values.items():
         texts = [json.dumps({name: value}, ensure_ascii=False), *([value] if isinstance(value, str) else [])]
         if any(scrub(text) != text for text in texts):
@@ -63,7 +57,7 @@ def refuse_credentials(values: Mapping[str, Any]) -> None:
 
 
 def as_options(values: Mapping[str, Any]) -> list[str]:
-    """The words of a command line that give the same parameters."""
+    """Return the words of a command line that give the same parameters."""
     words: list[str] = []
     for name, value in values.items():
         as_yaml = json.dumps({name: value}, ensure_ascii=False)  # JSON is YAML
@@ -72,13 +66,7 @@ def as_options(values: Mapping[str, Any]) -> list[str]:
 
 
 def refuse_unknown(given: Iterable[str], declared: Sequence[str]) -> None:
-    """Refuse a parameter that no notebook of a run declares.
-
-    Raises
-    ------
-    ParameterError
-        Names those that may be given.
-    """
+    """Refuse a parameter that no notebook of a run declares."""
     unknown = [name for name in given if name not in declared]
     if unknown:
         allowed = [name for name in dict.fromkeys(declared) if name != "run_id"]
@@ -90,11 +78,13 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ParameterError(f"The file {path} of -f cannot be read: {reason}. Give a file of YAML or JSON.") from None
+        raise ParameterError(
+            f"The file {path} of `parameters_file` cannot be read: {reason}. Give a file of YAML or JSON."
+        ) from None
 
 
 def _mapping(text: str, source: str, *, is_json: bool = False) -> dict[str, Any]:
-    """What a text of YAML or JSON maps names to; an empty text nothing."""
+    """Return what a text of YAML or JSON maps names to; an empty text nothing."""
     values = _from_json(text, source) if is_json else _from_yaml(text, source)
     if values is None:
         return {}

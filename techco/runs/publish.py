@@ -1,4 +1,4 @@
-"""Publishes the report of a run in a storage account, and lists it there beside those of other machines.
+"""Publish the report of a run in a storage account, and list it there beside those of other machines.
 
 At any moment the list names only runs that are there: the pages of a run go first, then its record, then the list,
 which is made of the records that are found. What breaks off in between is mended by publishing again.
@@ -78,28 +78,10 @@ def publish_run(run: str, out: Path, target: str | None, access: Access) -> str:
 
 
 def publish(record: RunRecord, run_dir: Path, container: Container) -> str:
-    """Put a run's pages and tables, then its record, then the list of all runs into a container.
+    """Put a run's pages and tables, then its record, then the list of all runs into a container; return the URL.
 
     Publishing again replaces all of it; of an earlier publication nothing stays that is not part of the run any more.
-
-    Parameters
-    ----------
-    record
-        The run; `published` is set, and saved if that can be.
-    run_dir
-        Its folder in `runs/`.
-
-    Returns
-    -------
-    str
-        The URL of the report's first page.
-
-    Raises
-    ------
-    ParameterError
-        When the run has no report.
-    StorageError
-        When the container cannot be written, or the place of the report there is another run's.
+    The record is saved with `published`, if that can be.
     """
     files = read_report(_report_folder(record, run_dir))
     folder = f"{REPORTS}/{record.run_id}"
@@ -121,62 +103,38 @@ def publish(record: RunRecord, run_dir: Path, container: Container) -> str:
 
 
 def check_private(pii: Pii, place: Place) -> None:
-    """Refuse to put personal data on the public web site of an account.
-
-    Raises
-    ------
-    ParameterError
-        Says what can be done instead.
-    """
+    """Refuse to put personal data on the public web site of an account."""
     if pii == "show" and place.container == WEBSITE:
         raise ParameterError(
-            f"The report shows personal data (--pii show), and {WEBSITE} is a public web site. "
-            "Run it without --pii show, or publish it in another container."
+            f"The report shows personal data (`pii='show'`), and {WEBSITE} is a public web site. "
+            "Run it without `pii='show'`, or publish it in another container."
         )
 
 
-def check_target(storage: str, target: str | None, access: Access, option: str, pii: Pii = "mask") -> None:
-    """Check all that can be known of a target before there is a report; see `open_target` and `check_private`."""
-    check_private(pii, target_place(storage, target, option))
-    upload.check_writable(open_target(storage, target, access, option), REPORTS)
+def open_checked_target(storage: str, target: str | None, access: Access, pii: Pii) -> Container:
+    """Open the target of a run before there is a report, and check that it can be written."""
+    argument = "publish_to"
+    check_private(pii, target_place(storage, target, argument))
+    container = open_target(storage, target, access, argument)
+    upload.check_writable(container, REPORTS)
+    return container
 
 
-def open_target(storage: str, target: str | None, access: Access, option: str = "--to") -> Container:
-    """Open the container in which reports of a storage are published; it may be the public `$web`.
-
-    Parameters
-    ----------
-    target
-        As for `publish_run`.
-    option
-        What the target is called in messages.
-
-    Raises
-    ------
-    ParameterError
-        When the target is none.
-    StorageError
-        When it cannot be opened.
-    """
-    place = target_place(storage, target, option)
+def open_target(storage: str, target: str | None, access: Access, argument: str = "target") -> Container:
+    """Open the container in which reports of a storage are published; it may be the public `$web`."""
+    place = target_place(storage, target, argument)
     if access.endpoint and is_url(storage) and (account := parse_url(storage).account) != place.account:
         raise ParameterError(
-            f"The endpoint {access.endpoint} is given for the account {account} of the storage, but {option} names the "
-            f"account {place.account}. Publish into {account}, or leave out --endpoint and TECHCO_ENDPOINT."
+            f"The endpoint {access.endpoint} is given for the account {account} of the storage, but `{argument}` names "
+            f"the account {place.account}. Publish into {account}, or leave out `endpoint` and TECHCO_ENDPOINT."
         )
     container = connect_container(place, access)
     upload.check_readable(container)
     return container
 
 
-def target_place(storage: str, target: str | None, option: str = "--to") -> Place:
-    """Where reports of a storage are published, without asking it.
-
-    Raises
-    ------
-    ParameterError
-        When that is no container.
-    """
+def target_place(storage: str, target: str | None, argument: str = "target") -> Place:
+    """Return where reports of a storage are published, without asking it; errors call the target `argument`."""
     form = "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX"
     home = parse_url(storage) if is_url(storage) else None
     if target is not None and is_url(target):
@@ -184,26 +142,24 @@ def target_place(storage: str, target: str | None, option: str = "--to") -> Plac
             return parse_url(target)
         except ParameterError:
             raise ParameterError(
-                f"{option} is {without_credentials(target)!r}. Allowed: the name of a container, or the URL of one "
+                f"`{argument}` is {without_credentials(target)!r}. Allowed: the name of a container, or the URL of one "
                 f"without credentials: {form}."
             ) from None
     if home is None:
-        given = f"{option} is {target!r}, the name of a container" if target is not None else f"{option} is not given"
+        given = (
+            f"`{argument}` is {target!r}, the name of a container"
+            if target is not None
+            else f"`{argument}` is not given"
+        )
         raise ParameterError(
             f"{given}, and the storage {storage} is a folder of this machine, so that no account is known. "
-            f"Say where to publish: {option} {form}."
+            f"Say where to publish: `{argument}='{form}'`."
         )
     return home if target is None else Place(home.account, target.strip(), suffix=home.suffix)
 
 
 def read_report(folder: Path) -> dict[str, bytes]:
-    """The pages and tables of a report by their names in its folder, the first page last.
-
-    Raises
-    ------
-    StorageError
-        When they cannot be read.
-    """
+    """Return the pages and tables of a report by their names in its folder, the first page last."""
     names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
     parts = sorted((name for name in names if _PART.fullmatch(name)), key=lambda name: name == INDEX)
     try:
@@ -213,7 +169,7 @@ def read_report(folder: Path) -> dict[str, bytes]:
 
 
 def published_record(record: RunRecord, files: Collection[str], url: str) -> RunRecord:
-    """The record as it is published: paths are those of `files`, relative to the report's folder."""
+    """Return the record as it is published: paths are those of `files`, relative to the report's folder."""
     steps = [
         replace(step, notebook=None, report=page if (page := f"{step.name}.html") in files else None)
         for step in record.steps
@@ -224,7 +180,7 @@ def published_record(record: RunRecord, files: Collection[str], url: str) -> Run
 
 
 def _report_folder(record: RunRecord, run_dir: Path) -> Path:
-    """Where the report of a run is."""
+    """Return the folder of a run's report."""
     folder = run_dir.parent.parent / REPORTS / record.run_id
     if not (folder / INDEX).is_file():
         remedy = shlex.join(["techco", "render", str(run_dir)])
@@ -239,7 +195,7 @@ def _check_free(container: Container, folder: str, record: RunRecord) -> None:
         own = replace(container.place, prefix=container.place.blob("FOLDER"))
         raise StorageError(
             f"{container.url} has a run {record.run_id} already, of {other.storage}, which began in the same second. "
-            f"Publish this one in a folder of its own: --to {own.url}."
+            f"Publish this one in a folder of its own: `target='{own.url}'`."
         )
 
 
@@ -261,12 +217,9 @@ def _publish_catalogue(container: Container) -> None:
 
 
 def _published_records(container: Container, known: dict[RawFile, RunRecord | None]) -> dict[str, RunRecord | None]:
-    """The runs whose record and first page are there, by their folder; None for a record that cannot be read.
+    """Return the runs whose record and first page are there, by their folder; None for a record that cannot be read.
 
-    Parameters
-    ----------
-    known
-        Records that have been read already; those read now are added.
+    Records that are in `known` are not read again; those that are read are added to it.
     """
     files = {file.name: file for file in container.files(REPORTS)}
     folders = {name.split("/")[1] for name in files if name.count("/") == 2}
@@ -285,7 +238,7 @@ def _published_records(container: Container, known: dict[RawFile, RunRecord | No
 
 
 def _read_record(container: Container, name: str) -> RunRecord | None:
-    """A record, None if there is none or it is unreadable."""
+    """Return a record, None if there is none or it is unreadable."""
     content = upload.read(container, name)
     try:
         return RunRecord.from_json(content.decode()) if content else None

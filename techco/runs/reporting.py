@@ -1,4 +1,4 @@
-"""Makes the report of a run as it ends, and again."""
+"""Make the report of a run as it ends, and again."""
 
 from __future__ import annotations
 
@@ -16,20 +16,7 @@ _LOCK = ".lock"
 
 
 def render_again(run: str, out: Path) -> RunRecord:
-    """Make the pages of a run anew from its executed notebooks.
-
-    Parameters
-    ----------
-    run
-        Its id, or the path of its folder; then its report goes beside the `runs/` it lies in.
-    out
-        The folder that holds `runs/` and `reports/`, for an id.
-
-    Raises
-    ------
-    ParameterError
-        When there is no such run, or it has not ended yet or is only prepared.
-    """
+    """Make the pages of a run anew from its executed notebooks; `run` is its id, or the path of its folder."""
     record, run_dir = find_run(run, out)
     if record.status == "running":
         raise ParameterError(f"The run {record.run_id} is still running. Its report is made as it ends: techco list.")
@@ -44,15 +31,7 @@ def render_again(run: str, out: Path) -> RunRecord:
 
 
 def make_report(record: RunRecord, run_dir: Path) -> None:
-    """Render the pages and save the record with what they found; a page that cannot be made fails the run.
-
-    Parameters
-    ----------
-    record
-        The run, with its final status.
-    run_dir
-        Its folder in `runs/`; `reports/` goes beside that.
-    """
+    """Render the pages and save the record with what they found; a page that cannot be made fails the run."""
     import_jsonschema()
     from techco.report.render import render
 

@@ -1,4 +1,4 @@
-"""What to run: the choices of a user, checked against each other."""
+"""What to run: the choices of a user, checked against each other, and the command that repeats them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from techco.engines.spark_conf import check_fits
 from techco.errors import ParameterError
 from techco.notebooks.kernelspecs import PYTHON3
 from techco.notebooks.limits import Limits
-from techco.notebooks.parameters import declared_parameters
 from techco.notebooks.templates import templates_dir
 from techco.period import Period
 from techco.records.record import STEPS
 from techco.redact import Pii, check_pii
 from techco.runs.own_templates import check_names
-from techco.runs.parameters import STANDARD, as_options
+from techco.runs.parameters import as_options
 from techco.storage.access import Access
 
 NO_STEPS = "none"
@@ -26,7 +25,7 @@ NO_STEPS = "none"
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What to run.
+    """What to run; choices that do not fit together are refused.
 
     Attributes
     ----------
@@ -34,12 +33,10 @@ class RunRequest:
         The days whose logs count.
     storage
         The shop: a local folder, the URL of a container, or `sample`.
-    engine
-        Where the PySpark code runs.
     spark_conf, shown_spark_conf
         Settings of Apache Spark, and those of them that the command to repeat the run has: never a credential.
     steps
-        Which steps; they run in the order of `record.STEPS`. None is allowed if there are `own_templates`.
+        They run in the order of `record.STEPS`. None is allowed if there are `own_templates`.
     own_templates
         Notebooks that run after the steps, in this order; each is a step of the run by its name without suffix.
     parameters
@@ -48,32 +45,16 @@ class RunRequest:
         Folder for `runs/` and `reports/`; made if missing.
     templates
         Folder of the notebooks; None takes the package's.
-    access
-        How a storage account is reached.
-    pii
-        Whether the report hides personal data or shows it.
     refresh
         Whether to ingest and join also what has not changed since an earlier run.
-    publish
-        Whether to publish the report, also that of a failed run.
-    publish_to
-        Where, as `target` of `techco.runs.publish.publish_run`.
-    kernel
-        The name of the kernel that runs the notebooks.
-    limits
-        How long kernels and cells may take.
+    publish, publish_to
+        Whether to publish the report, also that of a failed run, and where; None is the storage itself.
     log_output
-        Whether progress hears of what cells print.
+        Whether the listener is told of what cells print.
     prepare_only
         Whether only to write the notebooks with their parameters, without running them.
     resumes
         Folder of a run that these steps belong to; None makes a run of its own.
-
-    Raises
-    ------
-    ParameterError
-        When a step is unknown or given twice, or none is given; when an own template cannot have its name; when there
-        is a `publish_to` for nothing to publish.
     """
 
     period: Period
@@ -108,8 +89,8 @@ class RunRequest:
                 raise ParameterError(f"The step {step} is given twice. {allowed}")
         check_names(self.own_templates)
         if self.publish_to is not None and not self.publish:
-            raise ParameterError("--publish-to is given without --publish. Give both, or neither.")
-        check_pii(self.pii, "--pii")
+            raise ParameterError("`publish_to` is given without `publish`. Give both, or neither.")
+        check_pii(self.pii, "`pii`")
         check_fits(self.spark_conf, self.engine)
 
     @property
@@ -118,21 +99,12 @@ class RunRequest:
         return [*(step for step in STEPS if step in self.steps), *(path.stem for path in self.own_templates)]
 
     def template(self, step: str) -> Path:
-        """The notebook of a step."""
+        """Return the path of a step's notebook."""
         own = {path.stem: path for path in self.own_templates}
         return own.get(step) or (self.templates or templates_dir()) / f"{step}.ipynb"
 
-    def values(self, step: str, notebook: Path, url: str, run_id: str) -> dict[str, Any]:
-        """The parameters of a step's notebook: the standard ones, of which an own template may lack some, and of those
-        that were given what it declares."""
-        standard = (url, str(self.period.first), str(self.period.last), self.engine, run_id)
-        values = {**self.parameters, **dict(zip(STANDARD, standard, strict=True))}
-        declared = declared_parameters(notebook)
-        required = STANDARD if step in STEPS else ()
-        return {name: value for name, value in values.items() if name in declared or name in required}
-
     def command(self, storage: str) -> list[str]:
-        """The words that repeat this run from any directory; `storage` without credentials."""
+        """Return the words that repeat this run from any directory; `storage` without credentials."""
         words = ["techco", "run", "--storage", storage, "--from", str(self.period.first), "--to", str(self.period.last)]
         words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
         words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
@@ -148,6 +120,6 @@ class RunRequest:
         return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
 
     def publish_command(self, run_id: str) -> list[str]:
-        """The words that publish the report of a run of this request from any directory."""
+        """Return the words that publish the report of a run of this request from any directory."""
         words = ["techco", "publish", run_id, *([] if self.publish_to is None else ["--to", self.publish_to])]
         return [*words, *self.access.options(), "--out", str(self.out.absolute())]

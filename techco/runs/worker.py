@@ -10,8 +10,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NoReturn
 
 from techco.errors import TechcoError
-from techco.records.record import RunRecord, StepRecord
-from techco.runs.progress import NoProgress
+from techco.runs.events import Event, PreparationEnded, RunEnded
 from techco.system import children, signals
 
 if TYPE_CHECKING:
@@ -32,37 +31,14 @@ class PreparePeriods:
     run_id: str
 
 
-@dataclass(frozen=True)
-class Started:
-    """The message that a step begins."""
-
-    step: str
-
-
-@dataclass(frozen=True)
-class Said:
-    """The message that a cell has printed a line."""
-
-    step: str
-    line: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The message that a job has ended: the record of its run, if there is one, and errors that are not in it."""
-
-    record: RunRecord | None = None
-    trouble: str = ""
-
-
 def main(handle: int) -> NoReturn:
     """Do jobs until the other end of a connection is closed, the parent process ends or a signal comes.
 
     Parameters
     ----------
     handle
-        File descriptor of the connection. Each job is a `RunRequest` or `PreparePeriods`; answers to each are any
-        number of `Started` and `Said`, and one `Ended`.
+        File descriptor of the connection. Each job is a `RunRequest` or `PreparePeriods`; answers to each are its
+        events, of which the last is `RunEnded` or `PreparationEnded`.
     """
     try:
         signals.install_handlers()
@@ -82,7 +58,7 @@ def _serve(connection: Connection) -> NoReturn:
         while True:
             job = connection.recv()
             if isinstance(job, PreparePeriods):
-                connection.send(Ended(trouble=_prepare(job)))
+                connection.send(PreparationEnded(_prepare_periods(job)))
                 continue
             if forkserver and not forkserver.is_alive:
                 forkserver.stop()  # its folders are still there
@@ -100,23 +76,27 @@ def _start_forkserver(request: RunRequest) -> ForkServer:
     return ForkServer([request.template(step) for step in request.all_steps])
 
 
-def _run(request: RunRequest, connection: Connection, forkserver: ForkServer) -> Ended:
+def _run(request: RunRequest, connection: Connection, forkserver: ForkServer) -> RunEnded:
     from techco.runs.run import Interrupted, NotPublished, run
 
+    def send(event: Event) -> None:
+        with suppress(OSError):  # the other end has been closed
+            connection.send(event)
+
     try:
-        return Ended(run(request, _SendProgress(connection), forkserver))
+        return RunEnded(run(request, send, forkserver))
     except NotPublished as error:
-        return Ended(error.record, str(error))
+        return RunEnded(error.record, str(error))
     except Interrupted as error:
-        return Ended(error.record, signals.MESSAGE)
+        return RunEnded(error.record, signals.MESSAGE)
     except TechcoError as error:
-        return Ended(trouble=str(error))
+        return RunEnded(error=str(error))
     except Exception as error:
         traceback.print_exc()  # into the log of this process, whose end is shown with it
-        return Ended(trouble=f"{type(error).__name__}: {error}")
+        return RunEnded(error=f"{type(error).__name__}: {error}")
 
 
-def _prepare(job: PreparePeriods) -> str:
+def _prepare_periods(job: PreparePeriods) -> str:
     """Make the tables; return why they were not made, as each run can make them by itself."""
     from techco.ingest import ingest_each
     from techco.join import join_each
@@ -144,22 +124,3 @@ def _prepare(job: PreparePeriods) -> str:
         traceback.print_exc()
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-class _SendProgress(NoProgress):
-    """Sends over a connection which step begins, and what is printed."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def step_started(self, step: StepRecord) -> None:
-        """Send which step begins."""
-        self._send(Started(step.name))
-
-    def cell_printed(self, step: StepRecord, line: str) -> None:
-        """Send the line."""
-        self._send(Said(step.name, line))
-
-    def _send(self, message: object) -> None:
-        with suppress(OSError):  # the other end has been closed
-            self._connection.send(message)

@@ -18,7 +18,7 @@ from techco.errors import CredentialError, ParameterError, StorageError
 from techco.records.find import find_run
 from techco.records.record import RunRecord
 from techco.runs import publish as publishing
-from techco.runs.publish import check_target, publish_run, target_place
+from techco.runs.publish import open_checked_target, publish_run, target_place
 from techco.runs.run import Interrupted, RunRequest, run
 from techco.storage.access import Access
 from tests.support import azurite
@@ -53,13 +53,21 @@ def test_target_is_a_url_or_a_container_of_the_storages_account(storage: str, ta
         (
             "/shop",
             None,
-            "--to is not given, and the storage /shop is a folder of this machine.* --to abfss://CONTAINER@",
+            "`target` is not given, and the storage /shop is a folder of this machine.* `target='abfss://CONTAINER@",
         ),
-        ("/shop", "site", "--to is 'site', the name of a container, and the storage /shop is a folder of this machine"),
+        (
+            "/shop",
+            "site",
+            "`target` is 'site', the name of a container, and the storage /shop is a folder of this machine",
+        ),
         (SHOP, "My_Site", "The container is 'My_Site'. Allowed: 3 to 63 lower-case letters"),
         (SHOP, "", "The container is ''. Allowed"),
-        (SHOP, "ftp://x/y", "--to is 'ftp://x/y'. Allowed: the name of a container, or the URL of one"),
-        (SHOP, "https://acc.blob.core.windows.net/c?sig=c2VjcmV0", "--to is 'https://acc.blob.core.windows.net/c'. "),
+        (SHOP, "ftp://x/y", "`target` is 'ftp://x/y'. Allowed: the name of a container, or the URL of one"),
+        (
+            SHOP,
+            "https://acc.blob.core.windows.net/c?sig=c2VjcmV0",
+            "`target` is 'https://acc.blob.core.windows.net/c'. ",
+        ),
     ],
 )
 def test_what_is_no_target_is_refused(storage: str, target: str | None, words: str) -> None:
@@ -70,7 +78,9 @@ def test_what_is_no_target_is_refused(storage: str, target: str | None, words: s
 
 def test_endpoint_of_one_account_is_not_used_for_another(august: Path) -> None:
     access = Access(endpoint="https://techcotest.privatelink.blob.core.windows.net")
-    with pytest.raises(ParameterError, match=f"is given for the account {ACCOUNT} of the storage, but --to names the"):
+    with pytest.raises(
+        ParameterError, match=f"is given for the account {ACCOUNT} of the storage, but `target` names the"
+    ):
         published(august, "abfss://site@other.dfs.core.windows.net", access)
 
 
@@ -78,12 +88,12 @@ def test_target_that_may_not_be_written_is_told_before_a_run(
     storage_account: Azurite, client: ContainerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, access = storage_account.url(client.container_name), Access(endpoint=storage_account.endpoint)
-    check_target(storage, None, access, "--to")
+    open_checked_target(storage, None, access, "mask")
     assert stored(client) == {}
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING")
     monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", azurite.make_sas("rl"))
     with pytest.raises(CredentialError, match="write"):
-        check_target(storage, None, access, "--to")
+        open_checked_target(storage, None, access, "mask")
 
 
 def test_run_that_has_not_ended_is_refused(august: Path, target: str) -> None:
@@ -142,8 +152,8 @@ def test_interrupted_publication_leaves_a_completed_run(tmp_path: Path, monkeypa
     def interrupted(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publishing, "check_target", lambda *_: None)
-    monkeypatch.setattr(publishing, "open_target", interrupted)
+    monkeypatch.setattr(publishing, "open_checked_target", lambda *_: "site")
+    monkeypatch.setattr(publishing, "publish", interrupted)
     with pytest.raises(Interrupted) as raised:
         run(local_request(tmp_path, publish=True))
     assert (raised.value.record.status, raised.value.record.published) == ("completed", None)
@@ -164,7 +174,7 @@ def test_record_of_an_older_version_is_read() -> None:
 
 
 def test_target_without_publish_is_refused() -> None:
-    with pytest.raises(ParameterError, match=r"--publish-to is given without --publish\. Give both, or neither"):
+    with pytest.raises(ParameterError, match=r"`publish_to` is given without `publish`\. Give both, or neither"):
         RunRequest(AUGUST, publish_to="site")
 
 
@@ -271,8 +281,8 @@ def test_personal_data_are_not_put_on_a_public_web_site(
     record = RunRecord.from_json(path.read_text(encoding="utf-8"))
     record.pii = "show"
     record.save(path)
-    words = r"shows personal data \(--pii show\), and \$web is a public web site\. Run it without --pii show"
+    words = r"shows personal data \(`pii='show'`\), and \$web is a public web site\. Run it without `pii='show'`"
     with pytest.raises(ParameterError, match=words):
         publish_run(record.run_id, out, "$web", Access())
     with pytest.raises(ParameterError, match=words):
-        check_target(record.storage, "$web", Access(), "--publish-to", "show")
+        open_checked_target(record.storage, "$web", Access(), "show")

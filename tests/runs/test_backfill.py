@@ -21,14 +21,15 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from techco.cli.period_table import Live
+from techco.cli.progress_display import LivePeriods
 from techco.contract import TABLES
 from techco.ingest import ingest, ingest_each
 from techco.join import join, join_each
 from techco.period import Period
 from techco.records.find import recorded_runs
 from techco.records.record import RunRecord
-from techco.runs.backfill import Part
+from techco.runs.events import BackfillStarted
+from techco.runs.periods import PeriodRun
 from techco.runs.workers import most_jobs
 from techco.sample.generate import Expected, SampleSpec, generate
 from techco.shop import Shop
@@ -281,13 +282,13 @@ def test_there_are_never_more_jobs_than_cores() -> None:
 
 
 def test_the_live_table_shows_where_work_is_if_a_terminal_has_too_few_lines() -> None:
-    parts = [Part(day) for day in Period.parse("2023-08").each("day")]
-    for part in parts[:20]:
-        part.status, part.seconds, part.total_sales = "completed", 1.5, "1234.50"
-    parts[20].status, parts[20].step = "running", "join"
+    days = [PeriodRun(day) for day in Period.parse("2023-08").each("day")]
+    for day in days[:20]:
+        day.status, day.seconds, day.total_sales = "completed", 1.5, "1234.50"
+    days[20].status, days[20].step = "running", "join"
     screen = Console(file=io.StringIO(), force_terminal=True, width=80, height=20)
-    live = Live(screen)
-    live.begins(parts, 1)
+    live = LivePeriods(screen)
+    live(BackfillStarted(days, 1))
     with screen.capture() as capture:
         screen.print(live.display.get_renderable())
     lines = capture.get().splitlines()

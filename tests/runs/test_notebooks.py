@@ -18,7 +18,7 @@ from techco.errors import ParameterError, StepFailed
 from techco.notebooks.execute import execute_notebook
 from techco.notebooks.kernels import Kernels
 from techco.notebooks.limits import Callbacks
-from techco.notebooks.parameters import check_parameters, declared_parameters
+from techco.notebooks.parameters import read_template
 from techco.notebooks.preload import import_statements, shared_modules
 from techco.notebooks.templates import templates_dir
 from tests.support.tiny_notebooks import outputs, statuses, wait_for_text, write_notebook
@@ -32,7 +32,7 @@ def test_templates_lie_beside_the_package_in_a_checkout() -> None:
 
 def test_declared_parameters_come_with_their_types(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
-    assert declared_parameters(notebook) == {
+    assert read_template(notebook).declared == {
         "shop": "str", "count": "int", "rate": "float", "dry": "bool", "free": "None",
     }  # fmt: skip
 
@@ -40,13 +40,19 @@ def test_declared_parameters_come_with_their_types(tmp_path: Path) -> None:
 def test_values_become_the_declared_types(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "{a}.ipynb", parameters=PARAMETERS)
     given = {"shop": "007", "count": "7", "rate": "1", "dry": "true", "free": "2024_01"}
-    assert check_parameters(notebook, given) == {"shop": "007", "count": 7, "rate": 1.0, "dry": True, "free": "2024_01"}
+    assert read_template(notebook).bind(given) == {
+        "shop": "007",
+        "count": 7,
+        "rate": 1.0,
+        "dry": True,
+        "free": "2024_01",
+    }
 
 
 def test_unknown_parameter_names_the_known_ones(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
     with pytest.raises(ParameterError, match=r"has no parameter shopp\. It declares: shop, count, rate, dry, free"):
-        check_parameters(notebook, {"shopp": "x"})
+        read_template(notebook).bind({"shopp": "x"})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_unknown_parameter_names_the_known_ones(tmp_path: Path) -> None:
 def test_value_of_another_type_is_refused(tmp_path: Path, name: str, value: str, words: str) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
     with pytest.raises(ParameterError, match=f"{name} is '{value}'. Allowed: {words}"):
-        check_parameters(notebook, {name: value})
+        read_template(notebook).bind({name: value})
 
 
 def test_parameters_are_checked_before_a_kernel_starts(tmp_path: Path) -> None:
@@ -75,7 +81,7 @@ def test_what_is_no_notebook_is_refused(tmp_path: Path, text: str | None, words:
     if text is not None:
         (tmp_path / "a.ipynb").write_text(text)
     with pytest.raises(ParameterError, match=words):
-        declared_parameters(tmp_path / "a.ipynb")
+        read_template(tmp_path / "a.ipynb")
 
 
 @pytest.mark.parametrize("changes", [{"nbformat": 9}, {"metadata": None}])
@@ -89,8 +95,8 @@ def test_notebook_that_breaks_the_format_has_failed(tmp_path: Path, changes: dic
 
 def test_parameters_are_checked_without_papermill(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb")
-    code = "import sys; from pathlib import Path; from techco.notebooks.parameters import check_parameters; "
-    code += "check_parameters(Path(sys.argv[1]), {'storage': 'x'}); sys.exit('papermill' in sys.modules)"
+    code = "import sys; from pathlib import Path; from techco.notebooks.parameters import read_template; "
+    code += "read_template(Path(sys.argv[1])).bind({'storage': 'x'}); sys.exit('papermill' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, notebook], check=False).returncode == 0
 
 
@@ -99,7 +105,7 @@ def test_notebook_without_a_tagged_cell_is_refused(tmp_path: Path) -> None:
     notebook.cells[1].metadata.tags = []
     nbformat.write(notebook, tmp_path / "a.ipynb")
     with pytest.raises(ParameterError, match="Tag the cell that assigns them `parameters`"):
-        declared_parameters(tmp_path / "a.ipynb")
+        read_template(tmp_path / "a.ipynb")
 
 
 def test_notebook_runs_with_its_parameters(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from techco.display.shown import Figures
 from techco.errors import ParameterError
 from techco.period import Period
 from techco.report import render
-from techco.runs.own_templates import check_names, check_notebook
+from techco.runs.own_templates import check_names, read_own_template
 from techco.runs.run import RunRequest
 from tests.support.reports import Reader, analysis, ingest, make_record, step
 from tests.support.tiny_notebooks import outputs, write_notebook, write_templates
@@ -126,10 +126,10 @@ def test_what_they_find_is_in_the_report_and_replaces_nothing(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["Join.ipynb"], "--template is Join.ipynb, but reports have a join of their own. Rename it."),
+        (["Join.ipynb"], "`own_templates` is Join.ipynb, but reports have a join of their own. Rename it."),
         (["a/index.ipynb"], "a/index.ipynb, but reports have a index"),
         (["a.ipynb", "b/A.ipynb"], "b/A.ipynb, but a.ipynb has the same name. Rename one of them."),
-        (["a.py"], "--template is a.py. Allowed: a notebook, whose name ends in .ipynb."),
+        (["a.py"], "`own_templates` is a.py. Allowed: a notebook, whose name ends in .ipynb."),
         ([".hidden.ipynb"], ".hidden.ipynb, and its page would have its name. Allowed: at most 50 letters"),
         (["what?.ipynb"], "Allowed: at most 50 letters"),
         ([f"{'a' * 51}.ipynb"], "Allowed: at most 50 letters"),
@@ -149,7 +149,7 @@ def test_letters_of_any_language_name_a_page() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (None, "There is no notebook .*. Give the path of one: --template my_analysis.ipynb"),
+        (None, "There is no notebook .*. Give the path of one: `own_templates='my_analysis.ipynb'`"),
         ({"metadata": None}, "a.ipynb is not a valid notebook: None is not of type 'object'"),
         ({"cells": []}, "declares no parameters. Tag the cell"),
         ({"metadata": {"language_info": {"name": "R"}}}, "a.ipynb is a notebook in R. Allowed: Python"),
@@ -161,7 +161,7 @@ def test_what_cannot_run_is_refused(tmp_path: Path, changes: dict[str, object] |
     if changes is not None:
         path.write_text(json.dumps(json.loads(write_notebook(path).read_text()) | changes))
     with pytest.raises(ParameterError, match=words):
-        check_notebook(path)
+        read_own_template(path)
 
 
 def test_they_are_checked_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_a_cell_that_takes_too_long_fails_the_run_which_goes_on_with_more_time(t
     assert f"Error: {said}\n" in done.stderr
     record = printed(done)
     notebook = Path(record["steps"][0]["notebook"])
-    assert record["error"]["message"] in said
+    assert record["error"]["message"] == said.partition(": ")[2].replace("--execution-timeout", "`execution_timeout`")
     assert "--execution-timeout 1" in record["provenance"]["command"]
     assert statuses(notebook) == ["completed", "completed", "failed", "pending"]
     with pytest.raises(ProcessLookupError):
@@ -107,7 +107,7 @@ def test_a_kernel_that_starts_too_late_fails_the_run(tmp_path: Path) -> None:
         os.kill(kernel.manager.provisioner.pid, signal.SIGSTOP)
         only = SimpleNamespace(next=lambda: kernel)
         with pytest.raises(
-            StepFailed, match=r"^The kernel did not start within 1 second, the limit of --start-timeout\.$"
+            StepFailed, match=r"^The kernel did not start within 1 second, the limit of `start_timeout`\.$"
         ):
             execute_notebook(notebook, tmp_path / "out.ipynb", {}, None, only, Limits(1))  # type: ignore[arg-type]
         assert not kernel.manager.has_kernel

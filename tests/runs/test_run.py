@@ -16,6 +16,7 @@ from techco.errors import ParameterError, StorageError, TechcoError
 from techco.period import Period
 from techco.records.find import find_run, recorded_runs
 from techco.records.record import RunRecord, StepRecord
+from techco.runs.events import CellStarted, Event, StepEnded, StepStarted
 from techco.runs.reporting import render_again
 from techco.runs.run import RunRequest, run
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
@@ -31,30 +32,14 @@ def request_in(folder: Path, **changes: object) -> RunRequest:
     return RunRequest(AUGUST, **given)  # type: ignore[arg-type]
 
 
-class Heard:
-    """Remembers what a run told of its progress."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def step_started(self, step: StepRecord) -> None:
-        self.lines.append(f"{step.name} {step.status}")
-
-    def cell_started(self, step: StepRecord, cell: int, cells: int) -> None:
-        self.lines.append(f"{step.name} {cell}/{cells}")
-
-    def step_ended(self, step: StepRecord) -> None:
-        self.lines.append(f"{step.name} {step.status}")
-
-
 @pytest.fixture(scope="module")
-def completed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunRecord, Heard, Path]:
+def completed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunRecord, list[Event], Path]:
     """A run of all three steps, given in another order."""
     folder = tmp_path_factory.mktemp("completed")
-    heard = Heard()
+    events: list[Event] = []
     write_templates(folder / "templates", join="print(storage, start_date, end_date, engine, run_id)")
     request = request_in(folder, steps=("analysis", "ingest", "join"))
-    return run(request, heard), heard, request.out
+    return run(request, events.append), events, request.out
 
 
 @pytest.fixture(scope="module")
@@ -66,20 +51,25 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunRecord, Path]:
     return run(request), request.out
 
 
-def test_steps_run_in_their_order_with_the_parameters(completed: tuple[RunRecord, Heard, Path]) -> None:
-    record, heard, out = completed
+def test_steps_run_in_their_order_with_the_parameters(completed: tuple[RunRecord, list[Event], Path]) -> None:
+    record, events, out = completed
     assert [step.name for step in record.steps] == ["ingest", "join", "analysis"]
-    assert [line for line in heard.lines if "/" not in line] == [
-        f"{step} {status}" for step in ("ingest", "join", "analysis") for status in ("running", "completed")
+    assert [event for event in events if not isinstance(event, CellStarted)] == [
+        event for step in record.steps for event in _start_and_end(step)
     ]
-    assert [line for line in heard.lines if line.startswith("join") and "/" in line] == [
-        f"join {n}/4" for n in range(1, 5)
+    assert [event for event in events if isinstance(event, CellStarted) and event.step == "join"] == [
+        CellStarted("join", cell, 4) for cell in range(1, 5)
     ]
     printed = outputs(out / "runs" / record.run_id / "join.ipynb")
     assert printed.startswith(f"{record.storage} 2023-08-01 2023-08-31 sail {record.run_id}\n")
 
 
-def test_record_of_a_completed_run_is_complete(completed: tuple[RunRecord, Heard, Path]) -> None:
+def _start_and_end(step: StepRecord) -> tuple[Event, Event]:
+    assert step.seconds is not None
+    return StepStarted(step.name), StepEnded(step.name, "completed", step.seconds)
+
+
+def test_record_of_a_completed_run_is_complete(completed: tuple[RunRecord, list[Event], Path]) -> None:
     record, _, out = completed
     assert record.run_id.endswith("-2023-08-01_2023-08-31")
     assert (record.status, record.error) == ("completed", None)
@@ -93,7 +83,9 @@ def test_record_of_a_completed_run_is_complete(completed: tuple[RunRecord, Heard
     assert saved == record
 
 
-def test_provenance_names_versions_and_a_command_that_repeats_the_run(completed: tuple[RunRecord, Heard, Path]) -> None:
+def test_provenance_names_versions_and_a_command_that_repeats_the_run(
+    completed: tuple[RunRecord, list[Event], Path],
+) -> None:
     record, _, out = completed
     assert {"techco", "python", "pyspark", "pysail", "papermill", "system"} <= set(record.provenance)
     assert record.provenance["command"] == (
@@ -101,7 +93,7 @@ def test_provenance_names_versions_and_a_command_that_repeats_the_run(completed:
     )
 
 
-def test_run_is_listed_and_found_by_id_and_by_path(completed: tuple[RunRecord, Heard, Path]) -> None:
+def test_run_is_listed_and_found_by_id_and_by_path(completed: tuple[RunRecord, list[Event], Path]) -> None:
     record, _, out = completed
     run_dir = out / "runs" / record.run_id
     (out / "runs" / "broken").mkdir(exist_ok=True)
@@ -113,7 +105,7 @@ def test_run_is_listed_and_found_by_id_and_by_path(completed: tuple[RunRecord, H
         find_run("nope", out)
 
 
-def test_rendering_again_brings_back_deleted_pages(completed: tuple[RunRecord, Heard, Path]) -> None:
+def test_rendering_again_brings_back_deleted_pages(completed: tuple[RunRecord, list[Event], Path]) -> None:
     record, _, out = completed
     page = Path(str(record.report))
     page.unlink()
@@ -161,7 +153,7 @@ def test_what_is_not_allowed_is_refused_before_anything_is_made(
 ) -> None:
     write_templates(tmp_path / "templates")
     with pytest.raises(kind, match=words):
-        run(request_in(tmp_path, **changes), Heard())
+        run(request_in(tmp_path, **changes))
     assert not (tmp_path / "out {a}").exists()
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from techco import Access, __version__
 from techco.cli.app import app
-from techco.cli.options import chosen_access
+from techco.cli.options import AccessOptions
 from techco.errors import ParameterError
 from techco.records.record import RunRecord
 from techco.settings import load_settings
@@ -159,11 +159,13 @@ def test_options_of_a_key_vault_go_before_its_variables(monkeypatch: pytest.Monk
     monkeypatch.setenv("TECHCO_KEY_VAULT", "kv-one")
     monkeypatch.setenv("TECHCO_SECRET", "one")
     settings = load_settings()
-    assert chosen_access(settings, None, None, None) == Access("kv-one", "one")
-    assert chosen_access(settings, None, "two", "https://10.0.0.4") == Access("kv-one", "two", "https://10.0.0.4")
-    assert chosen_access(settings, "kv-two", "two", None) == Access("kv-two", "two")
+    assert AccessOptions().choose_access(settings) == Access("kv-one", "one")
+    assert AccessOptions(None, "two", "https://10.0.0.4").choose_access(settings) == Access(
+        "kv-one", "two", "https://10.0.0.4"
+    )
+    assert AccessOptions("kv-two", "two").choose_access(settings) == Access("kv-two", "two")
     with pytest.raises(ParameterError, match="`key_vault` is given without `secret`"):
-        chosen_access(settings, "kv-two", None, None)
+        AccessOptions("kv-two").choose_access(settings)
 
 
 def test_storage_of_the_variable_needs_a_period_too(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 import techco.redact
 from techco.cli.app import app
-from techco.cli.papermill_options import chosen_parameters, take_standard
+from techco.cli.papermill_options import PapermillOptions, split_standard
 from techco.errors import ParameterError
-from techco.notebooks.parameters import check_parameters
+from techco.notebooks.parameters import read_template
 from techco.notebooks.templates import templates_dir
 from techco.records.record import STEPS
 from techco.runs.parameters import as_options, given_parameters, refuse_credentials
@@ -47,10 +47,10 @@ def test_pairs_go_before_yaml_and_yaml_before_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[1, 2]", "-y does not map names to values. Write for instance: 'top: 5'"),
-        ("1: 2", "-y does not map names to values"),
-        ("a: 1\nkey: [secret", r"-y is not YAML, line 2\."),
-        ("a: !!python/object:os.system {}", r"-y is not YAML, line 1\."),
+        ("[1, 2]", "`parameters_yaml` does not map names to values. Write for instance: 'top: 5'"),
+        ("1: 2", "`parameters_yaml` does not map names to values"),
+        ("a: 1\nkey: [secret", r"`parameters_yaml` is not YAML, line 2\."),
+        ("a: !!python/object:os.system {}", r"`parameters_yaml` is not YAML, line 1\."),
         ("a: .inf", "The parameter a has a value that JSON lacks. Allowed: text, numbers"),
         ("a: {1: b}", "The parameter a has a value that JSON lacks"),
         ("a: !!binary aGk=", "The parameter a has a value that JSON lacks"),
@@ -65,8 +65,8 @@ def test_what_is_no_mapping_of_names_is_refused_without_repeating_it(text: str, 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("gone.yaml", None, "gone.yaml of -f cannot be read: No such file"),
-        ("a.yaml", b"\xff", "a.yaml of -f cannot be read: it is not UTF-8"),
+        ("gone.yaml", None, "gone.yaml of `parameters_file` cannot be read: No such file"),
+        ("a.yaml", b"\xff", "a.yaml of `parameters_file` cannot be read: it is not UTF-8"),
         ("a.json", b"{\n,}", r"a\.json is not JSON, line 2\."),
     ],
 )
@@ -79,9 +79,9 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: b
 
 def test_values_become_what_the_notebook_declares(notebook: Path) -> None:
     as_text = {"top": "7", "rate": "1e3", "limit": "2", "plain": "-4", "free": "007"}
-    assert check_parameters(notebook, as_text) == {"top": 7, "rate": 1000.0, "limit": 2, "plain": -4, "free": "007"}
+    assert read_template(notebook).bind(as_text) == {"top": 7, "rate": 1000.0, "limit": 2, "plain": -4, "free": "007"}
     as_yaml = {"top": 7, "rate": 1, "names": ["a"], "limit": None, "free": {"a": [1]}}
-    assert check_parameters(notebook, as_yaml) == as_yaml
+    assert read_template(notebook).bind(as_yaml) == as_yaml
 
 
 @pytest.mark.parametrize(
@@ -91,20 +91,20 @@ def test_values_become_what_the_notebook_declares(notebook: Path) -> None:
         ("top", None, "top is None. Allowed: a whole number"),
         ("top", 1.5, "top is 1.5. Allowed: a whole number"),
         ("rate", "nan", "rate is 'nan'. Allowed: a number"),
-        ("names", "a", "names is 'a'. Allowed: a list, as YAML: -y"),
+        ("names", "a", "names is 'a'. Allowed: a list, as YAML: `parameters_yaml`"),
         ("limit", "many", "limit is 'many'. Allowed: a whole number"),
         ("plain", "x", "plain is 'x'. Allowed: a whole number"),
     ],
 )
 def test_value_of_another_type_is_refused(notebook: Path, name: str, value: Any, words: str) -> None:
     with pytest.raises(ParameterError, match=words):
-        check_parameters(notebook, {name: value})
+        read_template(notebook).bind({name: value})
 
 
 def test_number_is_no_text_as_its_zeros_would_be_lost(tmp_path: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", parameters='code: str = ""')
     with pytest.raises(ParameterError, match=r"code is 7\. Allowed: text; in YAML, put quotes around it"):
-        check_parameters(notebook, given_parameters([], ["code: 007"], []))
+        read_template(notebook).bind(given_parameters([], ["code: 007"], []))
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,15 @@ def test_words_of_a_command_give_the_same_parameters_again() -> None:
 
 
 def test_standard_parameters_are_the_same_as_the_options() -> None:
-    given = chosen_parameters(None, ["{start_date: 2023-08-01, top: 5}"], ["end_date\0" + "2023-08-02"])
+    given = PapermillOptions(
+        parameters=["end_date\0" + "2023-08-02"], parameters_yaml=["{start_date: 2023-08-01, top: 5}"]
+    )
     options = dict.fromkeys(("storage", "start_date", "end_date", "engine", "period"))
-    assert take_standard(given, **{**options, "engine": "spark"}) == {
+    standard, others = split_standard(given.read_parameters(), {**options, "engine": "spark"})
+    assert standard == {
         "storage": None, "start_date": "2023-08-01", "end_date": "2023-08-02", "engine": "spark",
     }  # fmt: skip
-    assert given == {"top": 5}
+    assert others == {"top": 5}
 
 
 @pytest.mark.parametrize(

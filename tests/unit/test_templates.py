@@ -15,7 +15,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from techco.errors import TechcoError
-from techco.notebooks.parameters import declared_parameters
+from techco.notebooks.parameters import read_template
 from techco.notebooks.templates import templates_dir
 from techco.records.record import STEPS
 from techco.storage.folder import Folder
@@ -40,7 +40,7 @@ def test_a_template_is_valid_and_holds_no_outputs(template: Path) -> None:
 
 
 def test_all_templates_declare_the_same_parameters_with_their_meaning(template: Path) -> None:
-    assert declared_parameters(template) == PARAMETERS
+    assert read_template(template).declared == PARAMETERS
     inferred = papermill.inspect_notebook(str(template))
     assert all(parameter["help"] for parameter in inferred.values())
     assert all(parameter["inferred_type_name"] == "str" for parameter in inferred.values())
