@@ -1,4 +1,4 @@
-"""A shop to look into by hand: its tables, SQL, and each of the six questions one call away."""
+"""Open a shop to look into by hand: its tables, SQL, and each of the six questions one call away."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Explorer(Shop):
             raise
 
     def table(self, name: str) -> DataFrame:
-        """One table, of those by day the period; as an attribute, `shop.full_data`, it is the same.
+        """Return one table, of those by day the period; as an attribute, `shop.full_data`, it is the same.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Explorer(Shop):
         return join.join(self)
 
     def key_figures(self) -> Figures:
-        """Total sales, purchases, average order, unique customers, logs and conversion of the period."""
+        """Return total sales, purchases, average order, unique customers, logs and conversion of the period."""
         return analysis.summarize(self).key_figures
 
     def action_frequency(self) -> Finding:
@@ -114,7 +114,7 @@ class Explorer(Shop):
         return analysis.totals(self.full_data).collect()[0]
 
     def _shown(self) -> Table:
-        """The tables with their rows and days, by the tables' logs: no query is made for it."""
+        """Return the tables with their rows and days, by the tables' logs: no query is made for it."""
         rows = [self._row(name) for name in self.existing()]
         title = f"{self.storage.url}, {span(self.period.first, self.period.last)}"
         if not any(days for name, _, days in rows if name == "full_data"):
@@ -123,7 +123,7 @@ class Explorer(Shop):
         return Table.of("tables", columns, rows, title)
 
     def _row(self, name: str) -> tuple[str, int | None, int | None]:
-        """A table, its rows, and on how many days they are; None for what the log does not say, or has no days."""
+        """Return a table, its rows, and its number of days; None for what the log does not say, or has no days."""
         files = self.files(name)
         counts = [file.rows for file in files if file.rows is not None]
         days = len({file.day for file in files}) if TABLES[name].by_day else None

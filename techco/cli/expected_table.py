@@ -13,18 +13,7 @@ if TYPE_CHECKING:
 
 
 def describe(expected: Expected) -> RenderableType:
-    """Make the expected figures readable in a terminal.
-
-    Parameters
-    ----------
-    expected
-        What `generate` returned.
-
-    Returns
-    -------
-    RenderableType
-        For `rich.print`: how the records add up, the key figures and, of a messy shop, the reasons for quarantine.
-    """
+    """Show in tables how the records add up, the key figures and, of a messy shop, the reasons for quarantine."""
     from rich.columns import Columns
     from rich.console import Group
 

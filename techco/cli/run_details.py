@@ -1,4 +1,4 @@
-"""Says what is known of one run: how it was asked for, how long each cell took, and where everything is."""
+"""Describe one run: how it was asked for, how long each cell took, and where everything is."""
 
 from __future__ import annotations
 
@@ -19,16 +19,8 @@ _WIDTH = 60
 class Cell:
     """One code cell of an executed notebook.
 
-    Attributes
-    ----------
-    number
-        As Jupyter shows it in brackets; None if the cell did not run.
-    status
-        As papermill notes it: `pending`, `running`, `completed` or `failed`.
-    seconds
-        Wall-clock time, None if it did not run.
-    source
-        The first line of its code, shortened.
+    `number` is what Jupyter shows in brackets, and `seconds` wall-clock time, both None if the cell did not run;
+    `status` is papermill's, and `source` the first line of the code, shortened.
     """
 
     number: int | None
@@ -38,7 +30,7 @@ class Cell:
 
 
 def cells(notebook: Path) -> list[Cell]:
-    """The code cells of an executed notebook; none if the file is not there or is no notebook."""
+    """Return the code cells of an executed notebook; none if the file is not there or is no notebook."""
     try:
         found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         return [_cell(cell) for cell in found if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
@@ -47,13 +39,13 @@ def cells(notebook: Path) -> list[Cell]:
 
 
 def to_json(record: RunRecord, run_dir: Path) -> str:
-    """The record as one JSON object, with `cells` for each step."""
+    """Return the record as one JSON object, with `cells` for each step."""
     found = {step.name: [asdict(cell) for cell in cells(run_dir / f"{step.name}.ipynb")] for step in record.steps}
     return json.dumps({**json.loads(record.to_json()), "cells": found}, indent=2, ensure_ascii=False)
 
 
 def describe(record: RunRecord, run_dir: Path) -> str:
-    """The same for people, as lines of text."""
+    """Return the same for people, as lines of text."""
     parts = [_lines(_facts(record, run_dir)), *(_step(record, run_dir, place) for place in range(len(record.steps)))]
     if tables := (record.metrics or {}).get("tables"):
         parts.append(_lines([("Numbers", ""), *((f"  {name}", path) for name, path in tables.items())]))

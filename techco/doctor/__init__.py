@@ -1,1 +1,1 @@
-"""Checks what a report needs of a machine and a storage, and names the remedy."""
+"""Check what a report needs of a machine and a storage, and name the remedy."""

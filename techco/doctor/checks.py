@@ -1,4 +1,4 @@
-"""What a check is, and how checks are made in order where some need others."""
+"""Make checks in order, where some need others."""
 
 from __future__ import annotations
 
@@ -19,18 +19,9 @@ _END_OF_SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
 @dataclass(frozen=True)
 class Check:
-    """What a check has found.
+    """What a check has found, in texts of one line without credentials.
 
-    Attributes
-    ----------
-    name
-        Of the requirement or permission.
-    status
-        `passed`, `failed`, or `skipped` where it does not apply or needs another check that failed.
-    detail
-        What was found, on one line and without credentials.
-    remedy
-        What to do, likewise; empty where there is nothing to be done.
+    It is `skipped` where it does not apply, or needs another check that failed; `remedy` is what to do, if anything.
     """
 
     name: str
@@ -49,16 +40,9 @@ class Skip(Exception):
 
 @dataclass(frozen=True)
 class Examination:
-    """How a check is made.
+    """How a check is made: `find` returns what was found, and raises `Skip` or what is wrong.
 
-    Attributes
-    ----------
-    name
-        Of the check.
-    find
-        Returns what was found; raises `Skip`, or what is wrong.
-    needs
-        Names of checks that come before; if one of them failed, this one is not made.
+    If one of the checks that it `needs`, which come before it, has failed, it is not made.
     """
 
     name: str
@@ -84,19 +68,19 @@ def _make(examination: Examination) -> Check:
     except Skip as skip:
         status, detail, remedy = "skipped", str(skip), skip.remedy
     except TechcoError as error:
-        detail, remedy = _parted(str(error))
+        detail, remedy = _split_sentences(str(error))
     except Exception as error:
         first_line = scrub(str(error)).strip().partition("\n")[0]  # a credential that is cut is not recognised
         detail, remedy = f"{type(error).__name__}: {first_line[:_DETAIL_LIMIT]}", _UNEXPECTED
-    return Check(examination.name, status, _line(detail), _line(remedy))
+    return Check(examination.name, status, _one_line(detail), _one_line(remedy))
 
 
-def _parted(text: str) -> tuple[str, str]:
-    """The first sentence of an error, which says what came, and the others, which say what to do."""
+def _split_sentences(text: str) -> tuple[str, str]:
+    """Split an error into its first sentence, which says what came, and the others, which say what to do."""
     detail, *others = _END_OF_SENTENCE.split(text, maxsplit=1)
     return detail, "".join(others)
 
 
-def _line(text: str) -> str:
-    """A text on one line, without credentials and without what a terminal takes for a command."""
+def _one_line(text: str) -> str:
+    """Return a text on one line, without credentials and without what a terminal takes for a command."""
     return scrub("".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split())))

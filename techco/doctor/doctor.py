@@ -1,4 +1,4 @@
-"""Checks every requirement of a report and every permission, and says how to mend what is missing."""
+"""Check every requirement of a report and every permission, and say how to mend what is missing."""
 
 from __future__ import annotations
 
@@ -17,21 +17,7 @@ from techco.storage.access import Access
 
 @dataclass(frozen=True)
 class DoctorRequest:
-    """What to check.
-
-    Attributes
-    ----------
-    storage
-        The shop, as for `techco run`; empty for this machine alone.
-    engine
-        Where the PySpark code runs.
-    out
-        Folder for `runs/` and `reports/`.
-    templates
-        Folder of the notebooks; None takes the package's.
-    access
-        How a storage account is reached.
-    """
+    """What to check, named as in `techco.runs.request.RunRequest`; without a `storage` this machine alone."""
 
     storage: str = ""
     engine: str = "sail"
@@ -43,21 +29,18 @@ class DoctorRequest:
 def examine(request: DoctorRequest) -> Generator[Check, None, None]:
     """Make all checks, one by one; nothing of what they write stays.
 
-    Raises
-    ------
-    ParameterError
-        Before the first check, when something in the request is not allowed.
+    What is not allowed in the request is raised before the first check.
     """
     parse_engine(request.engine)
     examinations = _of_machine(request)
     if not request.storage:
         return make_checks([*examinations, Examination("storage", _no_storage)])
     storage = StorageChecks(request.storage, request.engine, request.access)
-    return _then_clean_up(make_checks([*examinations, *storage.examinations()]), storage)
+    return _with_clean_up(make_checks([*examinations, *storage.examinations()]), storage)
 
 
 def to_json(checks: Sequence[Check]) -> str:
-    """The checks as one JSON object, with the number of those that failed."""
+    """Return the checks as one JSON object, with the number of those that failed."""
     failed = sum(check.status == "failed" for check in checks)
     return json.dumps({"checks": [asdict(check) for check in checks], "failed": failed}, indent=2, ensure_ascii=False)
 
@@ -79,7 +62,7 @@ def _no_storage() -> str:
     raise Skip("none is given", "Check one too: techco doctor --storage URL")
 
 
-def _then_clean_up(checks: Iterator[Check], storage: StorageChecks) -> Generator[Check, None, None]:
+def _with_clean_up(checks: Iterator[Check], storage: StorageChecks) -> Generator[Check, None, None]:
     try:
         yield from checks
     finally:

@@ -1,4 +1,4 @@
-"""What a report needs of a storage: a credential, the permissions, the raw files and the tables as they must be."""
+"""Check what a report needs of a storage: a credential, permissions, raw files and tables as they must be."""
 
 from __future__ import annotations
 
@@ -27,28 +27,13 @@ if TYPE_CHECKING:
     from techco.storage.azure.urls import Place
 
 PROBE = "techco doctor"
-_LOOKED_AT = 20
+_FIRST_RECORDS = 20
 _ALL_DAYS = Period(date.min, date.max)
 _NO_CREDENTIAL = "a folder needs none"
 
 
 class StorageChecks:
-    """The checks of one storage, each of which may use what those before it have found.
-
-    Parameters
-    ----------
-    text
-        Names the storage, as for `techco.storage.open.open_storage`.
-    engine
-        Reads it.
-    access
-        How to reach a storage account.
-
-    Raises
-    ------
-    ParameterError
-        When the text can name no storage.
-    """
+    """The checks of one storage, named as for `open_storage`; each may use what those before it have found."""
 
     def __init__(self, text: str, engine: str, access: Access) -> None:
         self._text, self._engine, self._access = text, engine, access
@@ -60,7 +45,7 @@ class StorageChecks:
         self._spark: SparkSession | None = None
 
     def examinations(self) -> list[Examination]:
-        """All checks, in order; they need one named `engine` before them."""
+        """Return all checks, in order; they need one named `engine` before them."""
         readable = ("list", "read")
         return [
             Examination("credential", self.credential),
@@ -78,7 +63,7 @@ class StorageChecks:
         ]
 
     def credential(self) -> str:
-        """What opens the storage account or, if that is in a Key Vault, who asks for it there."""
+        """Return what opens the storage account or, if that is in a Key Vault, who asks for it there."""
         if not self._place:
             raise Skip(_NO_CREDENTIAL)
         from techco.storage.azure.description import describe, describe_identity
@@ -90,7 +75,7 @@ class StorageChecks:
         return describe(find_credential(self._place, self._access))
 
     def key_vault(self) -> str:
-        """What the secret in the Key Vault holds."""
+        """Return what the secret in the Key Vault holds."""
         if not self._place:
             raise Skip(_NO_CREDENTIAL)
         if not self._access.secret:
@@ -101,7 +86,7 @@ class StorageChecks:
         return describe(find_credential(self._place, self._access))
 
     def open(self) -> str:
-        """That the storage is there; one that may not be listed may be opened by looking for a file."""
+        """Open the storage; one that may not be listed may be opened by looking for a file."""
         if not self._place:
             self._storage = open_storage(self._text)
             return f"{self._storage.url} is there"
@@ -119,18 +104,18 @@ class StorageChecks:
         return f"{self._storage.url} is there"
 
     def list_names(self) -> str:
-        """What is at the root."""
+        """Return the names at the root."""
         names = self._opened.names()
         return f"found {listed(names, most=8)}" if names else "it is empty"
 
     def write(self) -> str:
-        """That a file can be written among the tables."""
+        """Write a small file among the tables."""
         self._opened.write(self._probe, PROBE.encode())
         self._has_probe = True
         return f"wrote {self._probe}"
 
     def read(self) -> str:
-        """That it can be read, or where it could not be written, a raw file."""
+        """Read that file, or where it could not be written, a raw file."""
         name = self._some_file()
         file = self._opened.find(name)
         if file is None:
@@ -142,7 +127,7 @@ class StorageChecks:
         return "read it back" if self._has_probe else f"read the beginning of {name}"
 
     def engine_reads(self) -> str:
-        """That the engine comes in by itself, and reads the same."""
+        """Let the engine read the same by itself."""
         from techco.engines.session import open_session
         from techco.settings import load_settings
 
@@ -156,7 +141,7 @@ class StorageChecks:
         return f"{self._engine} read {what} in {duration(time.monotonic() - started)}"
 
     def delete(self) -> str:
-        """That the file can be deleted."""
+        """Delete the file that was written."""
         self._has_probe = False
         try:
             self._opened.delete(self._probe)
@@ -165,7 +150,7 @@ class StorageChecks:
         return "deleted it"
 
     def csv(self, name: str, columns: Sequence[str]) -> str:
-        """The size of a CSV file, which must have its columns."""
+        """Return the size of a CSV file, which must have its columns."""
         from techco.raw.csv_rows import check_columns
 
         file = raw_file(self._opened, name)
@@ -173,13 +158,13 @@ class StorageChecks:
         return f"{size(file.size)}, has its {len(columns)} columns"
 
     def web_logs(self) -> str:
-        """Form, number and size of the files with web logs, whose first records must be such."""
+        """Return form, number and size of the files with web logs, whose first records must be such."""
         from techco.raw.json_stream import FIELDS
         from techco.raw.logs import first_records, is_array
 
         files = log_files(self._opened, _ALL_DAYS)
         first = files[0]
-        records = first_records(self._opened, first, _LOOKED_AT)
+        records = first_records(self._opened, first, _FIRST_RECORDS)
         if records and not any(r.values and r.values["log_id"] and r.values["timestamp"] for r in records):
             raise RawFileError(
                 f"{first.name} has no log_id with a timestamp in its first {plural(len(records), 'record')}. "
@@ -190,7 +175,7 @@ class StorageChecks:
         return f"{where}, {form}, {size(sum(file.size for file in files))}"
 
     def tables(self) -> str:
-        """Which tables there are; they must have the columns of this version."""
+        """Return which tables there are; they must have the columns of this version."""
         from techco.tables.tables import Tables
 
         assert self._spark
@@ -212,7 +197,7 @@ class StorageChecks:
         return self._storage
 
     def _some_file(self) -> str:
-        """The file that was written, or where that was not possible, a raw file."""
+        """Return the name of the file that was written, or where that was not possible, of a raw file."""
         if self._has_probe:
             return self._probe
         found = map(self._opened.find, (CUSTOMERS, PRODUCTS))
