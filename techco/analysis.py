@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, Row
 
-TOP = 1000
-_MOST_POINTS = 62
-_COURSE: dict[str, ColumnKind] = {
+MOST_ROWS = 1000
+_MOST_TREND_POINTS = 62
+_TREND_COLUMNS: dict[str, ColumnKind] = {
     "first_day": "date",
     "total_sales": "money",
     "purchases": "integer",
@@ -47,17 +47,17 @@ def unique_customers(full_data: DataFrame) -> DataFrame:
     that is not in the customer file does.
     """
     customers = F.count_distinct("customer_id").alias("unique_customers")
-    by_action = full_data.groupBy("action").agg(customers, F.lit(1).alias("place"))
+    by_action = full_data.groupBy("action").agg(customers, F.lit(1).alias("position"))
     everyone = full_data.agg(customers).select(
-        F.lit("all").alias("action"), "unique_customers", F.lit(0).alias("place")
+        F.lit("all").alias("action"), "unique_customers", F.lit(0).alias("position")
     )
-    ordered = everyone.unionByName(by_action).orderBy("place", F.desc("unique_customers"), "action")
+    ordered = everyone.unionByName(by_action).orderBy("position", F.desc("unique_customers"), "action")
     return ordered.select("action", "unique_customers")
 
 
 def sales_by_category(full_data: DataFrame) -> DataFrame:
     """Sum the sales of each category with a purchase: `category` string or null, `sales` decimal; highest first."""
-    return _sold(full_data).groupBy("category").agg(_sales()).orderBy(F.desc("sales"), "category")
+    return _logs_with_sales(full_data).groupBy("category").agg(_sales()).orderBy(F.desc("sales"), "category")
 
 
 def sales_by_day(full_data: DataFrame) -> DataFrame:
@@ -75,8 +75,8 @@ def sales_by_product(full_data: DataFrame) -> DataFrame:
         several), `quantity` long, `sales` decimal.
     """
     names = (F.max("product_name").alias("product_name"), F.max("category").alias("category"))
-    products = _sold(full_data).groupBy("product_id").agg(*names, _quantity(), _sales())
-    return products.orderBy(F.desc("sales"), "product_id").limit(TOP)
+    products = _logs_with_sales(full_data).groupBy("product_id").agg(*names, _quantity(), _sales())
+    return products.orderBy(F.desc("sales"), "product_id").limit(MOST_ROWS)
 
 
 def spend_by_customer(full_data: DataFrame) -> DataFrame:
@@ -90,20 +90,20 @@ def spend_by_customer(full_data: DataFrame) -> DataFrame:
         `customer_id` long, `first_name`, `last_name` string (null for a customer that is not in the customer file; the
         last in the alphabet if joins of the period knew several), `purchases` long, `quantity` long, `sales` decimal.
     """
-    customers = _sold(full_data).groupBy("customer_id")
+    customers = _logs_with_sales(full_data).groupBy("customer_id")
     names = (F.max("first_name").alias("first_name"), F.max("last_name").alias("last_name"))
     spend = customers.agg(*names, F.count("*").alias("purchases"), _quantity(), _sales())
-    return spend.orderBy(F.desc("sales"), F.col("customer_id").asc_nulls_last()).limit(TOP)
+    return spend.orderBy(F.desc("sales"), F.col("customer_id").asc_nulls_last()).limit(MOST_ROWS)
 
 
 def totals(full_data: DataFrame) -> DataFrame:
-    """Compute the numbers behind the key figures, in one row.
+    """Compute one row with the numbers behind the key figures.
 
     Returns
     -------
     DataFrame
         `logs`, `purchases` (of unknown products too), `sold` (of known ones), `buyers` (customers with a purchase of a
-        known product, anonymous ones as one), `unique_customers`, `viewers`, `logs_unknown_product`,
+        known product, anonymous ones as one), `unique_customers`, `logs_unknown_product`,
         `purchases_unknown_product` long; `total_sales` decimal, 0.00 without purchases.
     """
     is_purchase = F.col("action") == "purchase"
@@ -122,43 +122,44 @@ def totals(full_data: DataFrame) -> DataFrame:
 
 
 def conversion(full_data: DataFrame) -> DataFrame:
-    """Count those who viewed something, `viewers` long, and of these those who bought, `converted` long, in one row."""
-    acts = full_data.where(F.col("customer_id").isNotNull()).groupBy("customer_id")
-    seen = acts.agg(
-        F.count_if(F.col("action") == "view").alias("views"), F.count_if(F.col("action") == "purchase").alias("bought")
+    """Count the customers that viewed something, `viewers` long, and those of them that bought, `converted` long."""
+    action = F.col("action")
+    by_customer = full_data.where(F.col("customer_id").isNotNull()).groupBy("customer_id")
+    counts = by_customer.agg(
+        F.count_if(action == "view").alias("views"), F.count_if(action == "purchase").alias("purchases")
     )
-    viewers = seen.where("views > 0")
-    return viewers.agg(F.count("*").alias("viewers"), F.count_if(F.col("bought") > 0).alias("converted"))
+    viewers = counts.where("views > 0")
+    return viewers.agg(F.count("*").alias("viewers"), F.count_if(F.col("purchases") > 0).alias("converted"))
 
 
 def figures_over_time(full_data: DataFrame, first: date, days: int) -> DataFrame:
-    """Compute the numbers behind the key figures for each stretch of days with logs, in order.
+    """Compute the numbers behind the key figures for each interval of days with logs, in order.
 
     Parameters
     ----------
     full_data
         Of one period.
     first
-        The first day of the period, where the first stretch begins.
+        The first day of the period, where the first interval begins.
     days
-        How many days a stretch has.
+        How many days an interval has.
 
     Returns
     -------
     DataFrame
-        `stretch` int from 0; `total_sales` decimal, 0.00 without purchases; `purchases`, `sold` (purchases of known
+        `interval` int from 0; `total_sales` decimal, 0.00 without purchases; `purchases`, `sold` (purchases of known
         products), `unique_customers`, `viewers` and `converted` (as `conversion` has them) long.
     """
-    stretch = F.floor(F.datediff("event_date", F.lit(first)) / days).cast("int").alias("stretch")
+    interval = F.floor(F.datediff("event_date", F.lit(first)) / days).cast("int").alias("interval")
     action = F.col("action")
-    each = full_data.groupBy(stretch, "customer_id").agg(
+    by_customer = full_data.groupBy(interval, "customer_id").agg(
         F.sum("sales").alias("sales"),
         F.count("sales").alias("sold"),
         F.count_if(action == "purchase").alias("bought"),
         F.count_if(action == "view").alias("views"),
     )
     is_viewer = F.col("customer_id").isNotNull() & (F.col("views") > 0)
-    figures = each.groupBy("stretch").agg(
+    figures = by_customer.groupBy("interval").agg(
         F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).cast("decimal(32,2)").alias("total_sales"),
         F.sum("bought").alias("purchases"),
         F.sum("sold").alias("sold"),
@@ -166,7 +167,7 @@ def figures_over_time(full_data: DataFrame, first: date, days: int) -> DataFrame
         F.count_if(is_viewer).alias("viewers"),
         F.count_if(is_viewer & (F.col("bought") > 0)).alias("converted"),
     )
-    return figures.orderBy("stretch")
+    return figures.orderBy("interval")
 
 
 def unknown_customers(full_data: DataFrame, customers: DataFrame) -> DataFrame:
@@ -185,7 +186,7 @@ class Summary:
 
     `total_sales` is exact to the cent; `buyers` counts the customers that bought a known product; `before` holds the
     key figures of the period of the same length before, null where there is no log of it; `over_time` those of each
-    stretch of the period, null where there is no log of it.
+    interval of the period, null where there is no log of it.
     """
 
     total_sales: Decimal
@@ -207,7 +208,7 @@ def summarize(shop: Shop) -> Summary:
     """
     logs = shop.full_data
     row = totals(logs).collect()[0]
-    days = _days(logs)
+    days = _days_with_logs(logs)
     missing = [[day] for day in shop.period if day not in days]
     data_quality = {
         "logs_unknown_product": row.logs_unknown_product,
@@ -219,8 +220,8 @@ def summarize(shop: Shop) -> Summary:
         row.total_sales,
         row.buyers,
         Figures("key_figures", _key_figures(logs, row), "Key figures", {"conversion": "%"}),
-        _before(shop),
-        _over_time(shop),
+        _figures_before(shop),
+        _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
         Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without data"),
     )
@@ -238,43 +239,45 @@ def _key_figures(logs: DataFrame, row: Row) -> dict[str, Value]:
     }
 
 
-def _before(shop: Shop) -> Figures:
-    """Return the key figures of the period before; without any log of it, its days only, if the calendar has them."""
+def _figures_before(shop: Shop) -> Figures:
+    """Compute the key figures of the period before; without any log of it, its days only, if the calendar has them."""
     period = shop.period.before()
     values: dict[str, Value] = {}
     if period:
         values = {"start_date": str(period.first), "end_date": str(period.last), "days": period.days}
         logs = shop.tables.read("full_data", period)
         row = totals(logs).collect()[0]
-        values["days_with_data"] = len(_days(logs)) if row.logs else 0
+        values["days_with_data"] = len(_days_with_logs(logs)) if row.logs else 0
         if row.logs:
             values |= _key_figures(logs, row)
     return Figures("key_figures_before", values, "The period before", {"conversion": "%"})
 
 
-def _over_time(shop: Shop) -> Table:
-    """Return the key figures of each stretch of the period; of days left over at its end there is none to compare."""
+def _figures_over_time(shop: Shop) -> Table:
+    """Compute the key figures of each interval of the period; of days left over at its end there is none to compare."""
     period = shop.period
-    days = days_of_stretch(period.days)
-    found = {row.stretch: row for row in figures_over_time(shop.full_data, period.first, days).collect()}
-    rows = [[period.first + timedelta(n * days), *_stretch(found.get(n))] for n in range(period.days // days)]
+    days = days_per_point(period.days)
+    by_interval = {row.interval: row for row in figures_over_time(shop.full_data, period.first, days).collect()}
+    rows = [
+        [period.first + timedelta(n * days), *_interval_figures(by_interval.get(n))] for n in range(period.days // days)
+    ]
     title = f"Key figures of each {'day' if days == 1 else f'{days} days'}"
-    return Table.of("key_figures_over_time", [Column(name, kind) for name, kind in _COURSE.items()], rows, title)
+    return Table.of("key_figures_over_time", [Column(name, kind) for name, kind in _TREND_COLUMNS.items()], rows, title)
 
 
-def _stretch(row: Row | None) -> list[object]:
+def _interval_figures(row: Row | None) -> list[object]:
     if row is None:
-        return [None] * (len(_COURSE) - 1)
+        return [None] * (len(_TREND_COLUMNS) - 1)
     average, conversion = _ratio(row.total_sales, row.sold, "0.01"), _ratio(100 * row.converted, row.viewers, "0.1")
     return [row.total_sales, row.purchases, average, row.unique_customers, conversion]
 
 
-def days_of_stretch(days: int) -> int:
-    """Return how many days each point of a line stands for, so that there are at most 62: one, or whole weeks."""
-    return 1 if days <= _MOST_POINTS else 7 * ceil(days / (7 * _MOST_POINTS))
+def days_per_point(days: int) -> int:
+    """Return how many days a point of a line stands for, so that it has at most 62: one, or whole weeks."""
+    return 1 if days <= _MOST_TREND_POINTS else 7 * ceil(days / (7 * _MOST_TREND_POINTS))
 
 
-def _days(logs: DataFrame) -> set[date]:
+def _days_with_logs(logs: DataFrame) -> set[date]:
     return {day for (day,) in logs.select("event_date").distinct().collect()}
 
 
@@ -287,11 +290,11 @@ def period_logs(shop: Shop) -> DataFrame:
 
 
 def _ratio(part: Decimal | int, whole: int, step: str) -> str | None:
-    """Return a quotient as text, rounded half up; None if there is nothing to divide by."""
+    """Divide, and return text rounded half up; None if there is nothing to divide by."""
     return str((Decimal(part) / whole).quantize(Decimal(step), ROUND_HALF_UP)) if whole else None
 
 
-def _sold(full_data: DataFrame) -> DataFrame:
+def _logs_with_sales(full_data: DataFrame) -> DataFrame:
     return full_data.where(F.col("sales").isNotNull())
 
 

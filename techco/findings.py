@@ -25,8 +25,9 @@ from techco.display.wording import (
     day,
     initials,
     isolated,
-    name_or,
+    name_or_placeholder,
     one_line,
+    plural,
     share,
     short_amount,
     short_count,
@@ -51,28 +52,26 @@ _COLUMNS = {
     "sales_by_category": (Column("category"), Column("sales", "money")),
     "sales_by_day": (Column("event_date", "date"), Column("sales", "money")),
     "sales_by_product": (
-        Column("product_id"),
-        Column("product_name"),
-        Column("category"),
-        Column("quantity", "integer"),
+        Column("product_id"), Column("product_name"), Column("category"), Column("quantity", "integer"),
         Column("sales", "money"),
     ),
     "spend_by_customer": (
-        Column("customer_id"),
-        Column("purchases", "integer"),
-        Column("quantity", "integer"),
-        Column("sales", "money"),
+        Column("customer_id"), Column("purchases", "integer"), Column("quantity", "integer"), Column("sales", "money"),
     ),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Scale:
+class _Measure:
     """What bars measure: in words, exactly for those who cannot see them, and briefly beside each bar."""
 
     unit: str
     exact: Callable[[Decimal], str] = amount
     brief: Callable[[Decimal], str] = short_amount
+
+    def bar(self, label: str, value: Decimal, length: float) -> Bar:
+        """Return a bar with its number in both forms."""
+        return Bar(label, length, self.brief(value), self.exact(value))
 
 
 def action_frequency(frame: Frame) -> Finding:
@@ -84,19 +83,19 @@ def action_frequency(frame: Frame) -> Finding:
         One row per kind of action: `action` text, `count` int.
     """
     name, question = "action_frequency", "How often does each action happen?"
-    table, rows = _read(name, frame)
+    table, rows = _read_frame(name, frame)
     counts: dict[str | None, int] = {action: count for action, count in rows if count}
     if not counts:
         return Finding(name, question, *headlines.NO_LOGS, table)
     logs = sum(counts.values())
-    scale = _Scale(
+    measure = _Measure(
         "Actions",
         lambda count: f"{count:,} ({share(count, logs)})",
         lambda count: f"{short_count(count)} ({short_share(count, logs)})",
     )
-    items = [(name_or(action, "action"), Decimal(count)) for action, count in counts.items()]
-    finding = Finding(name, question, *headlines.action_frequency(counts), table)
-    return _with_bars(finding, items, scale, _others(len(items), _left_out(items, Decimal(logs)), scale))
+    amounts = [(name_or_placeholder(action, "action"), Decimal(count)) for action, count in counts.items()]
+    statement = headlines.action_frequency(counts)
+    return _with_bars(Finding(name, question, *statement, table), amounts, measure, Decimal(logs))
 
 
 def unique_customers(frame: Frame) -> Finding:
@@ -109,17 +108,17 @@ def unique_customers(frame: Frame) -> Finding:
         counted.
     """
     name, question = "unique_customers", "How many different customers were active?"
-    table, rows = _read(name, frame)
+    table, rows = _read_frame(name, frame)
     everyone = rows[0][1] or 0 if rows else 0
     counts: dict[str | None, int] = {action: count or 0 for action, count in rows[1:]}
     if not everyone:
         return Finding(name, question, *headlines.NO_CUSTOMERS, table)
-    items = [("any action", Decimal(everyone))]
-    items += [(name_or(action, "action"), Decimal(count)) for action, count in counts.items()]
-    scale = _Scale("Customers", lambda count: f"{count:,}", short_count)
-    words = headlines.unique_customers(everyone, counts.get("purchase", 0))
+    amounts = [("any action", Decimal(everyone))]
+    amounts += [(name_or_placeholder(action, "action"), Decimal(count)) for action, count in counts.items()]
+    measure = _Measure("Customers", lambda count: f"{count:,}", short_count)
+    statement = headlines.unique_customers(everyone, counts.get("purchase", 0))
     # Customers of several actions are in several rows, so what is left out has no sum.
-    return _with_bars(Finding(name, question, *words, table), items, scale, _others(len(items), None, scale))
+    return _with_bars(Finding(name, question, *statement, table), amounts, measure, None)
 
 
 def sales_by_category(frame: Frame) -> Finding:
@@ -131,14 +130,13 @@ def sales_by_category(frame: Frame) -> Finding:
         One row per category: `category` text or null, `sales` Decimal.
     """
     name, question = "sales_by_category", "How much does each category earn?"
-    table, rows = _read(name, frame)
-    earned = [(name_or(category, "category"), sales or Decimal(0)) for category, sales in rows]
+    table, rows = _read_frame(name, frame)
+    earned = [(name_or_placeholder(category, "category"), sales or Decimal(0)) for category, sales in rows]
     if not earned:
         return Finding(name, question, *headlines.NO_SALES, table)
-    scale = _Scale("Sales")
-    rest = _others(len(earned), _left_out(earned, total(sales for _, sales in earned)), scale)
-    words = headlines.sales_by_category(earned, nameless=name_or(None, "category"))
-    return _with_bars(Finding(name, question, *words, table), earned, scale, rest)
+    statement = headlines.sales_by_category(earned, nameless=name_or_placeholder(None, "category"))
+    finding = Finding(name, question, *statement, table)
+    return _with_bars(finding, earned, _Measure("Sales"), total(sales for _, sales in earned))
 
 
 def sales_by_day(frame: Frame) -> Finding:
@@ -150,17 +148,17 @@ def sales_by_day(frame: Frame) -> Finding:
         One row per day with logs, in order: `event_date` date, `sales` Decimal, 0 where nothing was sold.
     """
     name, question = "sales_by_day", "What were the total sales?"
-    table, rows = _read(name, frame)
+    table, rows = _read_frame(name, frame)
     points = sorted((date, sales or Decimal(0)) for date, sales in rows if date is not None)
     if not points:
         return Finding(name, question, *headlines.NO_LOGS, table)
-    words = headlines.sales_by_day(points)
-    top, best = max(points, key=lambda point: point[1])
-    alt = f"Line of sales per day from {day(points[0][0])} to {day(points[-1][0])}. {'. '.join(words)}"
-    note = f"{short_amount(best)} on {short_day(top)}" if best else ""
+    statement = headlines.sales_by_day(points)
+    best_day, most = max(points, key=lambda point: point[1])
+    alt = f"Line of sales per day from {day(points[0][0])} to {day(points[-1][0])}. {'. '.join(statement)}"
+    note = f"{short_amount(most)} on {short_day(best_day)}" if most else ""
     drawn = [(date, float(sales)) for date, sales in points]
-    svg = plots.days(name, "Sales per day", drawn, alt, note)
-    return Finding(name, question, *words, table, svg, alt)
+    svg = plots.line_chart(name, "Sales per day", drawn, alt, note)
+    return Finding(name, question, *statement, table, svg, alt)
 
 
 def sales_by_product(frame: Frame, total_sales: Decimal) -> Finding:
@@ -175,17 +173,15 @@ def sales_by_product(frame: Frame, total_sales: Decimal) -> Finding:
         Sales of all products, also of those beyond the frame.
     """
     name, question = "sales_by_product", "How much does each product earn?"
-    table, rows = _read(name, frame)
+    table, rows = _read_frame(name, frame)
     labels = _product_labels([(number, product) for number, product, *_ in rows])
     earned = [(label, row[-1] or Decimal(0)) for label, row in zip(labels, rows, strict=True)]
     if not earned:
         return Finding(name, question, *headlines.NO_SALES, table)
-    cut, scale = len(earned) >= MOST_ROWS, _Scale("Sales")
-    rest = _others(len(earned), _left_out(earned, total_sales), scale)
-    if rest and cut:
-        rest = replace(rest, label="all others")
-    words = headlines.sales_by_product(earned, total_sales, cut=cut)
-    return _with_bars(Finding(name, question, *words, table), earned, scale, rest)
+    is_truncated = len(earned) >= MOST_ROWS
+    statement = headlines.sales_by_product(earned, total_sales, is_truncated=is_truncated)
+    finding = Finding(name, question, *statement, table)
+    return _with_bars(finding, earned, _Measure("Sales"), total_sales, others="all others" if is_truncated else "")
 
 
 def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int, pii: Pii = "mask") -> Finding:
@@ -206,35 +202,32 @@ def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int, pii: P
     """
     name, question = "spend_by_customer", "How much does each customer spend?"
     data = frame if isinstance(frame, pd.DataFrame) else _to_pandas(frame)
-    table, rows = _read(name, data)
+    table, rows = _read_frame(name, data)
     names = _customer_names(data, pii)
     table = table if names is None else _with_names(table, names)
     if not rows:
         return Finding(name, question, *headlines.NO_BUYERS, table)
-    who = list(zip((row[0] for row in rows), names or [None] * len(rows), strict=True))
-    spent = [row[-1] or Decimal(0) for row in rows]
-    buyers = max(customers, len(rows)) if len(rows) >= MOST_ROWS else len(rows)
-    words = _spending(who, spent, total_sales, buyers)
-    items = [(_customer_label(*customer), sales) for customer, sales in zip(who, spent, strict=True)]
-    scale = _Scale("Spend")
-    rest = _others(buyers, _left_out(items, total_sales), scale)
-    return _with_bars(Finding(name, question, *words, table), items, scale, rest)
-
-
-def _spending(
-    who: Sequence[tuple[int | None, str | None]], spent: Sequence[Decimal], total_sales: Decimal, buyers: int
-) -> headlines.Words:
-    """The words for the customers known by number and, apart from them, for the anonymous visitors."""
-    known = [
-        (_customer(number, name), sales) for (number, name), sales in zip(who, spent, strict=True) if number is not None
+    spent = [
+        (row[0], customer_name, row[-1] or Decimal(0))
+        for row, customer_name in zip(rows, names or [None] * len(rows), strict=True)
     ]
-    anonymous = [sales for (number, _), sales in zip(who, spent, strict=True) if number is None]
-    visitors = total(anonymous) if anonymous else None
+    buyers = max(customers, len(rows)) if len(rows) >= MOST_ROWS else len(rows)
+    finding = Finding(name, question, *_spend_statement(spent, total_sales, buyers), table)
+    amounts = [(_customer_label(number, customer_name), sales) for number, customer_name, sales in spent]
+    return _with_bars(finding, amounts, _Measure("Spend"), total_sales, buyers)
+
+
+def _spend_statement(
+    spent: Sequence[tuple[int | None, str | None, Decimal]], total_sales: Decimal, buyers: int
+) -> headlines.Statement:
+    """State the spending of the customers known by number and, apart from them, of the anonymous visitors."""
+    known = [(_customer_in_sentence(number, name), sales) for number, name, sales in spent if number is not None]
+    anonymous = [sales for number, _, sales in spent if number is None]
     sales = total([total_sales, -total(anonymous)])
-    return headlines.spend_by_customer(known, sales, buyers - len(anonymous), visitors)
+    return headlines.spend_by_customer(known, sales, buyers - len(anonymous), total(anonymous) if anonymous else None)
 
 
-def _customer(number: int, name: str | None) -> str:
+def _customer_in_sentence(number: int, name: str | None) -> str:
     """A customer in a sentence."""
     return f"{isolated(name)} (customer {number})" if name else f"customer {number}"
 
@@ -242,12 +235,12 @@ def _customer(number: int, name: str | None) -> str:
 def _customer_label(number: int | None, name: str | None) -> str:
     """A customer beside a bar."""
     if number is None:
-        return name_or(None, "customer")
+        return name_or_placeholder(None, "customer")
     return f"{isolated(name)} ({number})" if name else f"Customer {number}"
 
 
 def _customer_names(data: pd.DataFrame, pii: Pii) -> list[str | None] | None:
-    """What may be said of the name of each customer; null where the frame has no names at all."""
+    """What may be named of the name of each customer; null where the frame has no names at all."""
     parts = [data[column].tolist() for column in ("first_name", "last_name") if column in data.columns]
     if not parts:
         return None
@@ -263,47 +256,44 @@ def _with_names(table: Table, names: Sequence[str | None]) -> Table:
 
 
 def _product_labels(products: Sequence[tuple[int | None, str | None]]) -> list[str]:
-    """Names of products; with the id where there is no name or two products share one."""
-    nameless = name_or(None, "name")
-    names = [name_or(product, "name") for _, product in products]
-    shared = {name for name, times in Counter(names).items() if times > 1}
-    numbered = [
-        f"{name} {number}" if name in shared else name for name, (number, _) in zip(names, products, strict=True)
-    ]
+    """Name each product; with its id where there is no name or two products share one."""
+    nameless = name_or_placeholder(None, "name")
+    names = [name_or_placeholder(product, "name") for _, product in products]
+    counts = Counter(names)
     return [
-        f"Product {number} {nameless}" if name == nameless else label
-        for name, label, (number, _) in zip(names, numbered, products, strict=True)
+        f"Product {number} {nameless}" if name == nameless else f"{name} {number}" if counts[name] > 1 else name
+        for name, (number, _) in zip(names, products, strict=True)
     ]
 
 
-def _with_bars(finding: Finding, items: Sequence[tuple[str, Decimal]], scale: _Scale, rest: Bar | None) -> Finding:
-    """The finding with a plot of its highest items, and an alternative text that names the first five."""
-    ranked = sorted(items, key=lambda item: item[1], reverse=True)
-    said = "; ".join(f"{label} {scale.exact(value)}" for label, value in ranked[:5])
+def _with_bars(
+    finding: Finding,
+    amounts: Sequence[tuple[str, Decimal]],
+    measure: _Measure,
+    whole: Decimal | None,
+    count: int = 0,
+    others: str = "",
+) -> Finding:
+    """Add a plot of the highest amounts, and an alternative text that names the first five.
+
+    One line stands for all that is not drawn: `count` is how many amounts there are, if more than those given, `others`
+    the label of that line where nobody knows, and `whole` the sum of all, None if they have none.
+    """
+    ranked = sorted(amounts, key=lambda amount: amount[1], reverse=True)
+    drawn = ranked[: plots.MOST_BARS]
+    bars = [measure.bar(label, value, float(value)) for label, value in drawn]
+    named = "; ".join(f"{label} {measure.exact(value)}" for label, value in ranked[:5])
     more = f"; and {len(ranked) - 5:,} more" if len(ranked) > 5 else ""
-    alt = f"Bars of {scale.unit.lower()}, longest first: {said}{more}."
-    bars = [
-        Bar(label, float(value), scale.brief(value), scale.exact(value)) for label, value in ranked[: plots.MOST_BARS]
-    ]
-    return replace(finding, svg=plots.bars(finding.name, scale.unit, bars, alt, rest), alt=alt)
+    alt = f"Bars of {measure.unit.lower()}, longest first: {named}{more}."
+    remainder = None
+    if not_drawn := max(count, len(ranked)) - len(drawn):
+        label = others or plural(not_drawn, "other")
+        left = None if whole is None else total([whole, -total(value for _, value in drawn)])
+        remainder = Bar(label, 0) if left is None else measure.bar(label, left, 0)
+    return replace(finding, svg=plots.bar_chart(finding.name, measure.unit, bars, alt, remainder), alt=alt)
 
 
-def _others(count: int, left: Decimal | None, scale: _Scale) -> Bar | None:
-    """The line for what the plot leaves out of `count` items; `left` is their sum, null if they have none."""
-    others = count - plots.MOST_BARS
-    if others <= 0:
-        return None
-    label = f"{others:,} other{'s' if others > 1 else ''}"
-    return Bar(label, 0) if left is None else Bar(label, 0, scale.brief(left), scale.exact(left))
-
-
-def _left_out(items: Sequence[tuple[str, Decimal]], whole: Decimal) -> Decimal:
-    """What the items that the plot leaves out have together."""
-    drawn = sorted((value for _, value in items), reverse=True)[: plots.MOST_BARS]
-    return total([whole, -total(drawn)])
-
-
-def _read(name: str, frame: Frame) -> tuple[Table, list[list[Any]]]:
+def _read_frame(name: str, frame: Frame) -> tuple[Table, list[list[Any]]]:
     """The table of a finding and its rows as Python values, null as None."""
     columns = _COLUMNS[name]
     data = frame if isinstance(frame, pd.DataFrame) else _to_pandas(frame)
@@ -312,7 +302,7 @@ def _read(name: str, frame: Frame) -> tuple[Table, list[list[Any]]]:
     if missing:
         raise TableError(f"The frame for {name} lacks {', '.join(missing)}. It needs the columns {', '.join(names)}.")
     values = zip(*(data[column.name].tolist() for column in columns), strict=True)
-    rows = [[_value(value, column) for value, column in zip(row, columns, strict=True)] for row in values]
+    rows = [[_python_value(value, column) for value, column in zip(row, columns, strict=True)] for row in values]
     return Table.of(name, columns, rows), rows
 
 
@@ -322,7 +312,7 @@ def _to_pandas(frame: SparkDataFrame) -> pd.DataFrame:
     return data
 
 
-def _value(value: Any, column: Column) -> Any:
+def _python_value(value: Any, column: Column) -> Any:
     """One cell as int, Decimal, date, text or None: pandas makes floats of ints beside a null, timestamps of days."""
     if pd.isna(value):
         return None

@@ -39,12 +39,12 @@ def list_runs(
     json: Json = False,
 ) -> None:
     """List the runs, newest first, with period, status, duration and storage."""
-    from techco.records.find import RUNS, read_records, select
+    from techco.records.find import RUNS, filter_runs, read_records
     from techco.settings import load_settings
 
     folder = out or load_settings().out
     every = read_records(folder)
-    records = select(every, status, storage, None if within is None else Period.parse(within))
+    records = filter_runs(every, status, storage, None if within is None else Period.parse(within))
     if json:
         known = [loads(record.to_json()) for record in records.values() if record]
         print_json(dumps(known, indent=2, ensure_ascii=False))

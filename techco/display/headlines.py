@@ -1,4 +1,4 @@
-"""Say each finding in a few words, and in a sentence what these leave out.
+"""State each finding in a headline, and in a sentence what the headline leaves out.
 
 A headline begins with a capital letter, as far as what comes first has one, and has no full stop. The sentence never
 repeats it; it is empty where nothing more is to say. Every number of a finding is exact in one of the two. Names come
@@ -20,78 +20,75 @@ from techco.display.wording import (
     day,
     fraction,
     listed,
-    one_in,
     plural,
+    ratio_in_words,
     sentence_case,
     share,
     total,
 )
 
 
-class Words(NamedTuple):
-    """A finding in words."""
+class Statement(NamedTuple):
+    """A finding in words: the headline, and a sentence for what it leaves out."""
 
     headline: str
     sentence: str = ""
 
 
-Earned = Sequence[tuple[str, Decimal]]
+Amounts = Sequence[tuple[str, Decimal]]
 
 _NAMELESS = "products without a category"
 
-NO_LOGS = Words("There are no logs in this period")
-NO_SALES = Words("There are no purchases of known products in this period")
-NO_BUYERS = Words("Nobody bought a known product in this period")
-NO_CUSTOMERS = Words("No customer known by number was active in this period")
+NO_LOGS = Statement("There are no logs in this period")
+NO_SALES = Statement("There are no purchases of known products in this period")
+NO_BUYERS = Statement("Nobody bought a known product in this period")
+NO_CUSTOMERS = Statement("No customer known by number was active in this period")
 
 
-def action_frequency(counts: dict[str | None, int]) -> Words:
-    """Which action is the most frequent, and how many are purchases; `counts` are above zero."""
+def action_frequency(counts: dict[str | None, int]) -> Statement:
+    """State which action is the most frequent, and how many are purchases; `counts` are above zero."""
     logs, most = sum(counts.values()), max(counts.values())
     leaders = [action for action, count in counts.items() if count == most]
     if logs == 1:
-        return Words(f"One {actions(leaders[0], 1)} is the only action")
+        return Statement(f"One {actions(leaders[0], 1)} is the only action")
     if len(counts) == 1:
-        return Words(f"All {logs:,} actions are {actions(leaders[0])}")
+        return Statement(f"All {logs:,} actions are {actions(leaders[0])}")
     names = listed([actions(action) for action in leaders])
-    tail = _purchases(counts.get("purchase", 0), logs, "purchase" in leaders)
+    tail = "" if "purchase" in leaders else _purchase_share_clause(counts.get("purchase", 0), logs)
     if len(leaders) > 1:
         lead = "equally frequent" if len(leaders) == len(counts) else "the most frequent actions"
         sentence = f"Each accounts for {most:,} of {logs:,} actions ({share(most, logs)}){tail}."
-        return Words(f"{sentence_case(names)} are {lead}", sentence)
-    part, exact = _part(most, logs)
+        return Statement(f"{sentence_case(names)} are {lead}", sentence)
+    part, exact = _share_in_words(most, logs)
     lead = f"{part} of all actions" if 2 * most >= logs else f"the most frequent action, {part} of all"
-    return Words(f"{sentence_case(names)} are {lead}", f"{most:,} of {logs:,} actions{exact} are {names}{tail}.")
+    return Statement(f"{sentence_case(names)} are {lead}", f"{most:,} of {logs:,} actions{exact} are {names}{tail}.")
 
 
-def _purchases(bought: int, logs: int, said: bool) -> str:
-    """The share of purchases as the end of a sentence, unless it is said already."""
-    if said:
-        return ""
-    if not bought:
+def _purchase_share_clause(purchases: int, logs: int) -> str:
+    """Return the share of purchases as the end of a sentence."""
+    if not purchases:
         return "; none is a purchase"
-    if 3 * bought > logs:
-        return f"; {share(bought, logs)} are purchases"
-    return f"; {one_in(bought, logs)} is a purchase"
+    if 3 * purchases > logs:
+        return f"; {share(purchases, logs)} are purchases"
+    return f"; {ratio_in_words(purchases, logs)} is a purchase"
 
 
-def unique_customers(everyone: int, bought: int) -> Words:
-    """How many of the active customers bought; `everyone` is above zero."""
-    if everyone == 1:
-        return Words(f"The only active customer bought {'something' if bought else 'nothing'}")
-    active = f"{everyone:,} different customers were active"
-    if bought == everyone:
-        return Words("Every active customer bought something", f"{active}.")
-    if not bought:
-        return Words("None of the active customers bought anything", f"{active}.")
-    part, exact = _part(bought, everyone)
-    customers = "the active customers"
-    headline = f"{sentence_case(part)} of {customers}" if exact else f"Of {customers}, {part}"
-    return Words(f"{headline} bought something", f"{active}; {bought:,} of them{exact} bought.")
+def unique_customers(customers: int, buyers: int) -> Statement:
+    """State how many of the active customers bought; `customers`, all of them, is above zero."""
+    if customers == 1:
+        return Statement(f"The only active customer bought {'something' if buyers else 'nothing'}")
+    active = f"{customers:,} different customers were active"
+    if buyers == customers:
+        return Statement("Every active customer bought something", f"{active}.")
+    if not buyers:
+        return Statement("None of the active customers bought anything", f"{active}.")
+    part, exact = _share_in_words(buyers, customers)
+    headline = f"{sentence_case(part)} of the active customers" if exact else f"Of the active customers, {part}"
+    return Statement(f"{headline} bought something", f"{active}; {buyers:,} of them{exact} bought.")
 
 
-def sales_by_category(earned: Earned, nameless: str) -> Words:
-    """Which category earned the most, and which comes next.
+def sales_by_category(earned: Amounts, nameless: str) -> Statement:
+    """State which category earned the most, and which comes next.
 
     Parameters
     ----------
@@ -101,47 +98,48 @@ def sales_by_category(earned: Earned, nameless: str) -> Words:
         The name that stands for products without a category.
     """
     earned = [(_NAMELESS if name == nameless else name, sales) for name, sales in earned]
-    whole, (best, most) = total(sales for _, sales in earned), _best(earned)
+    whole, (best, most) = total(sales for _, sales in earned), _highest(earned)
     if not most:
-        return Words("No category earned anything in this period")
+        return Statement("No category earned anything in this period")
     if most == whole:
-        return Words(f"All sales come from {best[0]}", f"Total sales are {amount(whole)}.")
-    part, exact = _part(most, whole)
+        return Statement(f"All sales come from {best[0]}", f"Total sales are {amount(whole)}.")
+    part, exact = _share_in_words(most, whole)
     subject, many = sentence_case(listed(best)), len(best) > 1
     verb = "bring" if many or best == [_NAMELESS] else "brings"
     # A large share says by itself that no other is larger.
     lead = "" if 4 * most >= whole and (not many or len(best) == len(earned)) else "the most, "
-    return Words(
+    return Statement(
         f"{subject} {verb} {lead}{part} of the sales{' each' if many else ''}",
-        f"{'Each' if many else subject} earned {amount(most)} of {amount(whole)}{exact}{_next(earned, most, whole)}.",
+        f"{'Each' if many else subject} earned {amount(most)} of {amount(whole)}{exact}"
+        f"{_runner_up_clause(earned, most, whole)}.",
     )
 
 
-def _next(earned: Earned, most: Decimal, whole: Decimal) -> str:
-    """Who comes after the best, as the end of a sentence; empty if nobody else earned anything."""
-    others, sales = _best([(name, sales) for name, sales in earned if sales < most])
+def _runner_up_clause(earned: Amounts, most: Decimal, whole: Decimal) -> str:
+    """Return who comes after the best, as the end of a sentence; empty if nobody else earned anything."""
+    others, sales = _highest([(name, sales) for name, sales in earned if sales < most])
     each = "" if len(others) == 1 else " each"
     return f", followed by {listed(others)} with {amount(sales)}{each} ({share(sales, whole)})" if sales else ""
 
 
-def sales_by_day(points: Sequence[tuple[datetime.date, Decimal]]) -> Words:
-    """What all days earned together, and which one the most; `points` are the days with logs, at least one."""
+def sales_by_day(points: Sequence[tuple[datetime.date, Decimal]]) -> Statement:
+    """State what all days earned together, and which one the most; `points` are the days with logs, at least one."""
     whole, most = total(sales for _, sales in points), max(sales for _, sales in points)
     best = [date for date, sales in points if sales == most]
     logged = plural(len(points), "day") + " with logs"
     if not whole:
-        return Words("Nothing was earned in this period", f"Total sales are 0.00 on {logged}.")
+        return Statement("Nothing was earned in this period", f"Total sales are 0.00 on {logged}.")
     headline = f"Total sales are {amount(whole)}"
     if len(points) == 1:
-        return Words(headline, f"All of this was earned on {day(best[0])}, the only day with logs.")
+        return Statement(headline, f"All of this was earned on {day(best[0])}, the only day with logs.")
     if len(best) == len(points):
-        return Words(headline, f"Each of {logged} earned the same {amount(most)}.")
-    return Words(
-        headline, f"{_best_days(best, most, whole)}; the average of {logged} is {average(whole, len(points))}."
+        return Statement(headline, f"Each of {logged} earned the same {amount(most)}.")
+    return Statement(
+        headline, f"{_best_days_clause(best, most, whole)}; the average of {logged} is {average(whole, len(points))}."
     )
 
 
-def _best_days(best: Sequence[datetime.date], most: Decimal, whole: Decimal) -> str:
+def _best_days_clause(best: Sequence[datetime.date], most: Decimal, whole: Decimal) -> str:
     if most == whole:
         return f"All of this was earned on {day(best[0])}"
     if len(best) == 1:
@@ -151,8 +149,8 @@ def _best_days(best: Sequence[datetime.date], most: Decimal, whole: Decimal) -> 
     return f"{len(best):,} days tie for the best with {amount(most)} each"
 
 
-def sales_by_product(earned: Earned, whole: Decimal, *, cut: bool) -> Words:
-    """Which product earned the most, and what the ten best earned together.
+def sales_by_product(earned: Amounts, whole: Decimal, *, is_truncated: bool) -> Statement:
+    """State which product earned the most, and what the ten best earned together.
 
     Parameters
     ----------
@@ -160,33 +158,33 @@ def sales_by_product(earned: Earned, whole: Decimal, *, cut: bool) -> Words:
         Name and sales of each product, at least one.
     whole
         Sales of all products.
-    cut
+    is_truncated
         Whether there are products with lower or equal sales beyond these.
     """
-    best, most = _best(earned)
+    best, most = _highest(earned)
     if not most:
-        return Words("No product earned anything in this period")
+        return Statement("No product earned anything in this period")
     if most == whole:
-        return Words(f"All sales come from {best[0]}", f"Total sales are {amount(whole)}.")
-    part, exact = _part(most, whole)
+        return Statement(f"All sales come from {best[0]}", f"Total sales are {amount(whole)}.")
+    part, exact = _share_in_words(most, whole)
     ten = total(sorted((sales for _, sales in earned), reverse=True)[:10])
     tail = f"; the ten best products earned {share(ten, whole)} together" if len(earned) > 20 else ""
     if len(best) == 1:
         headline = f"The best seller is {best[0]}, with {part} of the sales"
-        return Words(headline, f"It earned {amount(most)} of {amount(whole)}{exact}{tail}.")
-    names = listed(best, at_least=cut and len(best) == len(earned))
+        return Statement(headline, f"It earned {amount(most)} of {amount(whole)}{exact}{tail}.")
+    names = listed(best, at_least=is_truncated and len(best) == len(earned))
     headline = f"The best sellers are {names}, with {part} of the sales each"
-    return Words(headline, f"Each earned {amount(most)} of {amount(whole)}{exact}{tail}.")
+    return Statement(headline, f"Each earned {amount(most)} of {amount(whole)}{exact}{tail}.")
 
 
-def spend_by_customer(spent: Earned, known: Decimal, customers: int, anonymous: Decimal | None) -> Words:
-    """What a customer spends on average, and who spends the most.
+def spend_by_customer(spent: Amounts, known_sales: Decimal, customers: int, anonymous: Decimal | None) -> Statement:
+    """State what a customer spends on average, and who spends the most.
 
     Parameters
     ----------
     spent
         Name and spending of the customers that spend the most.
-    known
+    known_sales
         Spending of all customers known by number.
     customers
         How many these are.
@@ -195,39 +193,39 @@ def spend_by_customer(spent: Earned, known: Decimal, customers: int, anonymous: 
     """
     if not spent:
         headline = "Only visitors without a customer number bought something"
-        return Words(headline, f"They spent {amount(anonymous or Decimal(0))}.")
-    words = _spending(spent, known, customers, " known by number" if anonymous is not None else "")
+        return Statement(headline, f"They spent {amount(anonymous or Decimal(0))}.")
+    statement = _spending_by_number(spent, known_sales, customers, " known by number" if anonymous is not None else "")
     if not anonymous:
-        return words
+        return statement
     visitors = f"Visitors without a customer number spent {amount(anonymous)}."
-    return Words(words.headline, f"{words.sentence} {visitors}")
+    return Statement(statement.headline, f"{statement.sentence} {visitors}")
 
 
-def _spending(spent: Earned, known: Decimal, customers: int, by_number: str) -> Words:
-    best, most = _best(spent)
+def _spending_by_number(spent: Amounts, known_sales: Decimal, customers: int, by_number: str) -> Statement:
+    best, most = _highest(spent)
     bought = f"{plural(customers, 'customer')}{by_number} bought"
     if not most:
-        return Words(f"No customer{by_number} spent anything", f"{bought}, but nothing with a price above zero.")
+        return Statement(f"No customer{by_number} spent anything", f"{bought}, but nothing with a price above zero.")
     if customers == 1:
-        return Words(
-            f"{sentence_case(best[0])} spent {amount(known)}", f"No other customer{by_number} bought anything."
+        return Statement(
+            f"{sentence_case(best[0])} spent {amount(known_sales)}", f"No other customer{by_number} bought anything."
         )
-    if Fraction(known) == customers * Fraction(most):
-        return Words(f"Every customer{by_number} spent the same, {amount(most)}", f"{bought} something.")
+    if Fraction(known_sales) == customers * Fraction(most):
+        return Statement(f"Every customer{by_number} spent the same, {amount(most)}", f"{bought} something.")
     names = listed(best, at_least=len(best) == len(spent) < customers)
-    return Words(
-        f"A customer spends {average(known, customers)} on average",
+    return Statement(
+        f"A customer spends {average(known_sales, customers)} on average",
         f"{bought} something; {names} spent the most, {amount(most)}{' each' if len(best) > 1 else ''}.",
     )
 
 
-def _best(earned: Earned) -> tuple[list[str], Decimal]:
-    """Who earned the most, and how much that is; nobody and nothing of nobody."""
+def _highest(earned: Amounts) -> tuple[list[str], Decimal]:
+    """Return who has the highest amount, and that amount; without anybody, nobody and zero."""
     most = max((sales for _, sales in earned), default=Decimal(0))
     return [name for name, sales in earned if sales == most], most
 
 
-def _part(part: int | Decimal, whole: int | Decimal) -> tuple[str, str]:
-    """A share in words, and the number in parentheses that the words leave out, if they do."""
+def _share_in_words(part: int | Decimal, whole: int | Decimal) -> tuple[str, str]:
+    """Return a share in words, and the number in parentheses that the words leave out, if they do."""
     words, exact = fraction(part, whole), share(part, whole)
     return words, "" if words == exact else f" ({exact})"

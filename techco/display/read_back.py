@@ -21,7 +21,7 @@ _CLASSES: dict[str, type[Table] | type[Finding] | type[Figures]] = {
 
 
 def read_shown(notebook: Path, pii: Pii = "mask") -> list[Shown]:
-    """Everything of `techco.display.shown` that a notebook shows, in order.
+    """Read everything of `techco.display.shown` that a notebook shows, in order.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ def read_shown(notebook: Path, pii: Pii = "mask") -> list[Shown]:
         raise TechcoError(
             f"{notebook} is not a readable notebook ({type(error).__name__}). Run the step again to make it anew."
         ) from error
-    return [masked(from_payload(data[MIME]), pii) for data in outputs if MIME in data]
+    return [mask_raw_text(from_payload(data[MIME]), pii) for data in outputs if MIME in data]
 
 
 def from_payload(payload: dict[str, Any]) -> Shown:
-    """One object of `techco.display.shown`, made of its payload.
+    """Make an object of `techco.display.shown` of its payload.
 
     Raises
     ------
@@ -62,20 +62,20 @@ def from_payload(payload: dict[str, Any]) -> Shown:
         ) from error
 
 
-def masked(shown: Shown, pii: Pii = "mask") -> Shown:
-    """The same with personal data hidden in a table's column `raw`, unless it shall be shown."""
+def mask_raw_text(shown: Shown, pii: Pii = "mask") -> Shown:
+    """Hide personal data in a table's column `raw`, unless it shall be shown."""
     names = [column.name for column in shown.columns] if isinstance(shown, Table) else []
     if not isinstance(shown, Table) or "raw" not in names or pii == "show":
         return shown
-    place = names.index("raw")
+    raw = names.index("raw")
     rows = [list(row) for row in shown.rows]
     for row in rows:
         source = row[names.index("source")] if "source" in names else "customers"
-        row[place] = mask_record(str(source), str(row[place])) if row[place] is not None else None
+        row[raw] = mask_record(str(source), str(row[raw])) if row[raw] is not None else None
     return replace(shown, rows=rows)
 
 
-class Collection:
+class NotebookResults:
     """What the notebooks of a run have shown, by name; of two with one name the later counts."""
 
     def __init__(self, shown: Iterable[Shown]) -> None:
@@ -87,8 +87,8 @@ class Collection:
 
     def figures(self, name: str) -> dict[str, Any]:
         """The values of named figures, empty if there are none."""
-        found = self._named(Figures).get(name)
-        return found.values if found else {}
+        figures = self._named(Figures).get(name)
+        return figures.values if figures else {}
 
     @property
     def findings(self) -> list[Finding]:

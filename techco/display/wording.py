@@ -1,4 +1,4 @@
-"""Say numbers, days, shares and names in words, the same way in every sentence, plot and page.
+"""Write numbers, days, shares and names for people, the same way in every sentence, plot and page.
 
 No locale is asked: the same data give the same words on every machine.
 """
@@ -21,67 +21,67 @@ _ACTIONS = {
     "purchase": ("purchase", "purchases"),
 }
 # The largest size comes last; what outgrows it by far is written with an exponent.
-_SIZES = ((10**6, "M"), (10**9, "bn"), (10**12, "T"))
+_MAGNITUDES = ((10**6, "M"), (10**9, "bn"), (10**12, "T"))
 _FRACTIONS = {
     25: "a quarter", 33: "a third", 48: "almost half", 49: "almost half", 50: "half", 51: "more than half",
     52: "more than half", 67: "two thirds", 75: "three quarters",
 }  # fmt: skip
-_NUMERALS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBER_WORDS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 # Sums of decimal(28,2) outgrow the 28 digits of the default context.
-_WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
-_THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_UP)
+_EXACT_CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
+_THREE_DIGIT_CONTEXT = Context(prec=3, rounding=ROUND_HALF_UP)
 _CENT = Decimal("0.01")
-JOINER = "\u200d"
-_SKINS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+ZERO_WIDTH_JOINER = "\u200d"
+_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 # Embeddings, overrides and isolates of the bidirectional algorithm.
-_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def cents(value: Decimal) -> Decimal:
-    """Money rounded half up to two decimals, however large."""
-    return value.quantize(_CENT, context=_WIDE)
+    """Round money half up to two decimals, however large."""
+    return value.quantize(_CENT, context=_EXACT_CONTEXT)
 
 
 def total(values: Iterable[Decimal | None]) -> Decimal:
-    """The exact sum of money; null counts as nothing."""
-    with localcontext(_WIDE):
+    """Return the exact sum of money; null counts as nothing."""
+    with localcontext(_EXACT_CONTEXT):
         return cents(sum((value for value in values if value is not None), Decimal(0)))
 
 
 def amount(value: Decimal) -> str:
-    """Money as people read it, without a currency, which nobody has told us: `154,464.34`."""
+    """Write money for people, without a currency, which nobody has told us: `154,464.34`."""
     return f"{cents(value):,.2f}"
 
 
 def average(whole: Decimal, count: int) -> str:
-    """Money divided by a count, as `amount`; never 0.00 unless exactly so."""
-    with localcontext(_WIDE):
+    """Divide money by a count, and write it as `amount`; never 0.00 unless exactly so."""
+    with localcontext(_EXACT_CONTEXT):
         mean = whole / count
     return "less than 0.01" if mean and not cents(mean) else amount(mean)
 
 
 def short_amount(value: Decimal) -> str:
-    """Money for a plot, at most ten characters: `812.50`, `1,205,773`, `12.3 M`, `4.56 bn`, `1.2 T`, `1.00e+25`."""
+    """Write money for a plot, at most ten characters: `812.50`, `1,205,773`, `12.3 M`, `1.2 T`, `1.00e+25`."""
     return amount(value) if abs(cents(value)) < 1000 else short_count(value)
 
 
 def short_count(count: int | Decimal) -> str:
-    """A whole number for a plot: in full up to ten million, with three digits beyond: `35,040`, `12.3 M`."""
-    value = Decimal(count).quantize(Decimal(1), context=_WIDE)
+    """Write a whole number for a plot: in full up to ten million, with three digits beyond: `35,040`, `12.3 M`."""
+    value = Decimal(count).quantize(Decimal(1), context=_EXACT_CONTEXT)
     if abs(value) <= 10**7:
         return f"{value:,}"
-    rounded = _THREE_DIGITS.plus(value)
+    rounded = _THREE_DIGIT_CONTEXT.plus(value)
     if rounded.adjusted() >= 18:
         return f"{rounded:.2e}"
-    size, sign = [(size, sign) for size, sign in _SIZES if abs(rounded) >= size][-1]
+    size, sign = [(size, sign) for size, sign in _MAGNITUDES if abs(rounded) >= size][-1]
     return f"{(rounded / size).normalize():,f} {sign}"
 
 
 def share(part: int | Decimal, whole: int | Decimal) -> str:
-    """A part as a percentage: `70 %`, `3.4 %`, `less than 0.1 %`; never 0 % or 100 % unless exactly so."""
+    """Write a part as a percentage: `70 %`, `3.4 %`, `less than 0.1 %`; never 0 % or 100 % unless exactly so."""
     if not part or not whole:
         return "0 %"
-    with localcontext(_WIDE):
+    with localcontext(_EXACT_CONTEXT):
         per_cent = 100 * Decimal(part) / Decimal(whole)
         if per_cent < Decimal("0.1"):
             return "less than 0.1 %"
@@ -92,12 +92,12 @@ def share(part: int | Decimal, whole: int | Decimal) -> str:
 
 
 def short_share(part: int | Decimal, whole: int | Decimal) -> str:
-    """A share for a plot: `70 %`, `<0.1 %`, `>99 %`."""
+    """Write a share for a plot: `70 %`, `<0.1 %`, `>99 %`."""
     return share(part, whole).replace("less than ", "<").replace("over ", ">")
 
 
 def fraction(part: int | Decimal, whole: int | Decimal) -> str:
-    """A share as a fraction in words: `half`, `a third`, `two thirds`, `almost half`, `more than half`, or as `share`.
+    """Write a share as a fraction in words: `half`, `a third`, `two thirds`, `more than half`, or as `share`.
 
     A word stands only for a share that rounds to it at whole percent: 33 % is a third, 32 % is not. Almost half are 48
     and 49 %, more than half 51 and 52 %. `all` and `none` are exactly so.
@@ -106,18 +106,18 @@ def fraction(part: int | Decimal, whole: int | Decimal) -> str:
         return "none"
     if part == whole:
         return "all"
-    with localcontext(_WIDE):
+    with localcontext(_EXACT_CONTEXT):
         rounded = (100 * Decimal(part) / Decimal(whole)).quantize(Decimal(1))
     return _FRACTIONS.get(int(rounded)) or share(part, whole)
 
 
 def change(now: Decimal, before: Decimal) -> str:
-    """How a figure has changed, in words: `+12 %`, `−3.4 %`, `4.2 times as much`, `unchanged`, `was 0`."""
+    """Write how a figure has changed: `+12 %`, `−3.4 %`, `4.2 times as much`, `unchanged`, `was 0`."""
     if now == before:
         return "unchanged"
     if not before:
         return "was 0"
-    with localcontext(_WIDE):
+    with localcontext(_EXACT_CONTEXT):
         ratio, per_cent = now / before, 100 * abs(now - before) / before
         if ratio >= 3:
             return f"{ratio.quantize(Decimal('0.1') if ratio < 10 else Decimal(1)):,} times as much"
@@ -127,32 +127,32 @@ def change(now: Decimal, before: Decimal) -> str:
     return f"{'+' if now > before else '−'}{f'{shown:f}'.removesuffix('.0')} %"
 
 
-def one_in(part: int, whole: int) -> str:
-    """A small share as a ratio: `one action in ten`, `about one action in 1,200`."""
+def ratio_in_words(part: int, whole: int) -> str:
+    """Write a small share as a ratio: `one action in ten`, `about one action in 1,200`."""
     ratio = whole / part
     unit = 10 ** max(len(str(int(ratio))) - 2, 0)
     near = round(ratio / unit) * unit
     about = "about " if abs(near * part - whole) > 0.02 * whole else ""
-    return f"{about}one action in {_NUMERALS[near] if near < len(_NUMERALS) else f'{near:,}'}"
+    return f"{about}one action in {_NUMBER_WORDS[near] if near < len(_NUMBER_WORDS) else f'{near:,}'}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """A number with its noun: `1 day`, `2 days`, `1,200 days`."""
+    """Write a number with its noun: `1 day`, `2 days`, `1,200 days`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def day(date: datetime.date) -> str:
-    """A day in full: `Saturday, 5 August 2023`."""
+    """Write a day in full: `Saturday, 5 August 2023`."""
     return f"{WEEKDAYS[date.weekday()]}, {date.day} {MONTHS[date.month - 1]} {date.year}"
 
 
 def short_day(date: datetime.date, *, year: bool = False) -> str:
-    """A day for an axis: `5 Aug`, or `5 Aug 2023`."""
+    """Write a day for an axis: `5 Aug`, or `5 Aug 2023`."""
     return f"{date.day} {MONTHS[date.month - 1][:3]}" + (f" {date.year}" if year else "")
 
 
 def span(first: datetime.date, last: datetime.date) -> str:
-    """A period in words: `1 to 31 August 2023`, `28 July to 3 August 2023`, `5 August 2023`."""
+    """Write a period in words: `1 to 31 August 2023`, `28 July to 3 August 2023`, `5 August 2023`."""
     month = f"{MONTHS[last.month - 1]} {last.year}"
     if first == last:
         return f"{last.day} {month}"
@@ -163,7 +163,7 @@ def span(first: datetime.date, last: datetime.date) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time: `0.8 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    """Write a length of time: `0.8 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -176,7 +176,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes: `812 bytes`, `1.5 MB`."""
+    """Write a number of bytes: `812 bytes`, `1.5 MB`."""
     if count < 1000:
         return plural(count, "byte")
     power = min((len(str(count)) - 1) // 3, 4)
@@ -185,7 +185,7 @@ def size(count: int) -> str:
 
 
 def listed(names: Sequence[str], most: int = 3, *, at_least: bool = False) -> str:
-    """Names in a row: `A`, `A and B`, `A, B and 4 others`; with `at_least`, `A, B and at least 4 others`."""
+    """Write names in a row: `A`, `A and B`, `A, B and 4 others`; with `at_least`, `A, B and at least 4 others`."""
     if len(names) > most:
         least = "at least " if at_least else ""
         return ", ".join(names[: most - 1]) + f" and {least}{plural(len(names) - most + 1, 'other')}"
@@ -193,62 +193,62 @@ def listed(names: Sequence[str], most: int = 3, *, at_least: bool = False) -> st
 
 
 def one_line(text: str, limit: int = 0) -> str:
-    """Text on one line without control characters, cut to `limit` characters if given.
+    """Put text on one line without control characters, cut to `limit` characters if given.
 
     Characters that would turn the text after them around go too.
     """
-    visible = (" " if _is_control(c) else c for c in text if c not in _TURNS)
+    visible = (" " if _is_control(c) else c for c in text if c not in _BIDI_CONTROLS)
     line = " ".join("".join(visible).split())
-    return first_signs(line, limit - 1).rstrip() + "…" if limit and len(line) > limit else line
+    return first_graphemes(line, limit - 1).rstrip() + "…" if limit and len(line) > limit else line
 
 
 def _is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Cn") or character in "\u2028\u2029"
 
 
-def first_signs(text: str, count: int) -> str:
-    """At most the first `count` characters, without half a sign at the end: letters keep marks, emoji their parts."""
-    while 0 < count < len(text) and (_continues(text[count]) or text[count - 1] == JOINER):
+def first_graphemes(text: str, count: int) -> str:
+    """Return at most `count` characters without cutting a grapheme: letters keep marks, emoji their parts."""
+    while 0 < count < len(text) and (_continues(text[count]) or text[count - 1] == ZERO_WIDTH_JOINER):
         count -= 1
     return text[: max(count, 0)]
 
 
 def _continues(character: str) -> bool:
-    """Whether a character is part of the sign before it: marks, variation selectors, joiners and skin colours."""
-    return character == JOINER or character in _SKINS or unicodedata.category(character).startswith("M")
+    """Whether a character is part of the grapheme before it: marks, variation selectors, joiners and skin colours."""
+    return character == ZERO_WIDTH_JOINER or character in _SKIN_TONES or unicodedata.category(character).startswith("M")
 
 
 def isolated(text: str) -> str:
-    """Text with right-to-left letters in marks that keep it from reordering the words and numbers around it."""
-    turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
-    return f"\u2068{text}\u2069" if turns else text
+    """Wrap text with right-to-left letters in marks that keep it from reordering the words and numbers around it."""
+    is_right_to_left = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"\u2068{text}\u2069" if is_right_to_left else text
 
 
-def name_or(name: str | None, what: str) -> str:
-    """A name from the raw files, at most 60 characters; `(no category)` where there is none."""
+def name_or_placeholder(name: str | None, what: str) -> str:
+    """Return a name from the raw files, at most 60 characters; `(no category)` where there is none."""
     return isolated(one_line(name or "", 60)) or f"(no {what})"
 
 
 def initials(names: Sequence[str]) -> str:
-    """The first letter or digit of each name in upper case: `A. L.`; empty if none has one."""
-    firsts = [next(filter(str.isalnum, unicodedata.normalize("NFC", name)), "") for name in names]
-    return " ".join(f"{first.upper()}." for first in firsts if first)
+    """Return the first letter or digit of each name in upper case: `A. L.`; empty if none has one."""
+    letters = [next(filter(str.isalnum, unicodedata.normalize("NFC", name)), "") for name in names]
+    return " ".join(f"{letter.upper()}." for letter in letters if letter)
 
 
 def actions(action: str | None, count: int = 2) -> str:
-    """A kind of action as a noun: `views`, `purchase`, `“wishlist” actions`."""
+    """Write a kind of action as a noun: `views`, `purchase`, `“wishlist” actions`."""
     if action in _ACTIONS:
         return _ACTIONS[action][count != 1]
-    return f"“{name_or(action, 'name')}” action{'s' if count != 1 else ''}"
+    return f"“{name_or_placeholder(action, 'name')}” action{'s' if count != 1 else ''}"
 
 
 def sentence_case(text: str) -> str:
-    """Text with its first letter in upper case, the rest untouched."""
+    """Return text with its first letter in upper case, the rest untouched."""
     return text[:1].upper() + text[1:]
 
 
 def accounted(records: Mapping[str, int]) -> str:
-    """How the records read add up, in one line: `4 read = 3 accepted + 1 duplicates + …`."""
+    """Write how the records read add up, in one line: `4 read = 3 accepted + 1 duplicates + …`."""
     return (
         f"{records['read']:,} read = {records['accepted']:,} accepted + {records['duplicates']:,} duplicates "
         f"+ {records['quarantined']:,} quarantined + {records['outside_period']:,} outside the period"
@@ -256,7 +256,7 @@ def accounted(records: Mapping[str, int]) -> str:
 
 
 def moment(started: str, *, zone: bool = False) -> str:
-    """An ISO moment as people read it: `5 Nov 2023, 08:15`, with its offset from UTC if asked; empty if unknown."""
+    """Write an ISO moment for people: `5 Nov 2023, 08:15`, with its offset from UTC if asked; empty if unknown."""
     try:
         time = datetime.datetime.fromisoformat(started)
     except ValueError:

@@ -52,8 +52,7 @@ def connect_to_server(url: str, token: str = "") -> SparkSession:
     disable_query_logs()
     register_secret(token)
     with_token = url if not token else f"{url}{'' if '/;' in url else '/'};token={quote(token, safe='')}"
-    _wait_until_ready(url, with_token)
-    spark = _create_session(with_token)
+    spark = _create_session(_find_server(url, with_token))
     try:
         check_version(url, call_within(_ANSWERS_WITHIN_S, lambda: str(spark.version)))
     except BaseException as error:
@@ -143,27 +142,25 @@ def call_within(seconds: float, function: Callable[[], T]) -> T:
     return found[0]
 
 
-def _create_session(with_token: str) -> SparkSession:
-    from pyspark.sql.connect.client import DefaultChannelBuilder
+def _create_session(builder: Any) -> SparkSession:
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # as PySpark's own builder does
-    # gRPC shares connections within a process, and would go on with the first token after another was given.
-    builder = DefaultChannelBuilder(with_token, [("grpc.use_local_subchannel_pool", 1)])
     session: Any = SparkSession.builder.channelBuilder(builder).create()
     # By default PySpark asks a server that is gone for ten minutes, and again as long when the process ends.
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_PAUSE_MS)])
     return session  # type: ignore[no-any-return]
 
 
-def _wait_until_ready(url: str, with_token: str) -> None:
-    """Wait for the first handshake; PySpark would try for minutes to reach a server that is not there."""
+def _find_server(url: str, with_token: str) -> Any:
+    """Return a builder of channels after the first handshake; PySpark would try for minutes what is not there."""
     import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client import DefaultChannelBuilder
 
     try:
+        # gRPC shares connections within a process, and would go on with the first token after another was given.
         builder = DefaultChannelBuilder(with_token, [("grpc.use_local_subchannel_pool", 1)])
         channel = builder.toChannel()
     except PySparkException as error:
@@ -178,6 +175,7 @@ def _wait_until_ready(url: str, with_token: str) -> None:
         ) from None
     finally:
         channel.close()
+    return builder
 
 
 def _refused(url: str, token: str, words: str) -> EngineError:

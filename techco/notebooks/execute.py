@@ -13,7 +13,7 @@ from typing import Any
 from techco import errors
 from techco.display.wording import plural
 from techco.errors import StepFailed
-from techco.notebooks.kernels import Kernel, Kernels
+from techco.notebooks.kernels import Kernels
 from techco.notebooks.limits import Callbacks, Limits
 from techco.notebooks.parameters import NBFORMAT, Template, read_template
 from techco.notebooks.slim_imports import import_papermill
@@ -64,7 +64,10 @@ def execute_notebook(
     values, limits = read.bind(parameters), limits or Limits()
     papermill = _papermill()
     with ExitStack() as stack:
-        kernel = _take_next(kernels or stack.enter_context(Kernels([read.path])))
+        try:
+            kernel = (kernels or stack.enter_context(Kernels([read.path]))).take_next()
+        except RuntimeError as error:
+            raise StepFailed(scrub(str(error))) from error
         stack.callback(kernel.stop)
         try:
             notebook = papermill.execute_notebook(
@@ -107,13 +110,6 @@ def prepare_notebook(template: Template, output: Path, parameters: Mapping[str, 
     except _invalid_notebook() as error:
         raise _not_valid(template.path, error) from error
     make_durable(output)
-
-
-def _take_next(kernels: Kernels) -> Kernel:
-    try:
-        return kernels.take_next()
-    except RuntimeError as error:
-        raise StepFailed(scrub(str(error))) from error
 
 
 def _literal(path: Path) -> str:

@@ -37,13 +37,7 @@ class ForkedProcess:
         return 1
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end.
-
-        Raises
-        ------
-        subprocess.TimeoutExpired
-            When it has not ended within `timeout` seconds.
-        """
+        """Wait for its end, `subprocess.TimeoutExpired` after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
             if deadline is not None and time.monotonic() > deadline:
@@ -52,7 +46,7 @@ class ForkedProcess:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; one that has ended is left alone."""
+        """Send a signal, if it still runs."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 

@@ -44,7 +44,7 @@ def shared_modules(notebook: Path) -> list[str]:
     """
     if sys.platform == "darwin":
         return []
-    names = [name for statement in import_statements(notebook).splitlines() for name in _modules(statement)]
+    names = [name for node in ast.parse(import_statements(notebook)).body for name in _modules(node)]
     return [*_ENGINE_MODULES, *(name for name in names if name.partition(".")[0] == _PACKAGE)]
 
 
@@ -63,9 +63,8 @@ def _imports(source: str) -> list[str]:
     return [ast.unparse(node) for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
-def _modules(statement: str) -> list[str]:
+def _modules(node: ast.stmt) -> list[str]:
     """Return the modules that an import statement names or may name: what it imports from a package may be one."""
-    node = ast.parse(statement).body[0]
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     assert isinstance(node, ast.ImportFrom), "there are two kinds"

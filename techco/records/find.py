@@ -1,4 +1,4 @@
-"""Finds the runs that a folder holds, by their `run.json`; a run whose process is gone counts as failed."""
+"""Find the runs that a folder holds, by their `run.json`; a run whose process is gone counts as failed."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from techco.records.record import REPORT, RunError, RunRecord, Status
 from techco.system.locks import is_locked
 
 RUNS = "runs"
+REPORTS = "reports"
 RECORD = "run.json"
-_NAMED = 3
+_NEWEST_NAMED = 3
 
 
 def read_records(out: Path) -> dict[str, RunRecord | None]:
-    """All runs of a folder by their folder's name, newest first; None for one whose record cannot be read."""
-    found: dict[str, RunRecord | None] = {}
+    """Read all runs of a folder, by the name of their own, newest first; None for one whose record cannot be read."""
+    records: dict[str, RunRecord | None] = {}
     for path in sorted((out / RUNS).glob(f"*/{RECORD}"), reverse=True):
         try:
-            found[path.parent.name] = _read(path)
+            records[path.parent.name] = _read(path)
         except ParameterError:
-            found[path.parent.name] = None
-    return found
+            records[path.parent.name] = None
+    return records
 
 
 def recorded_runs(out: Path) -> list[RunRecord]:
-    """All runs of a folder, newest first; what cannot be read as a record is left out."""
+    """Read all runs of a folder, newest first; what cannot be read as a record is left out."""
     return [record for record in read_records(out).values() if record is not None]
 
 
 def newest_run(out: Path) -> str:
-    """The name of the newest run's folder.
+    """Return the name of the newest run's folder.
 
     Raises
     ------
@@ -46,13 +47,13 @@ def newest_run(out: Path) -> str:
     raise ParameterError(f"There are no runs in {out.absolute() / RUNS}. Make one: techco run.")
 
 
-def select(
+def filter_runs(
     records: Mapping[str, RunRecord | None],
     status: str | None = None,
     storage: str | None = None,
     period: Period | None = None,
 ) -> dict[str, RunRecord | None]:
-    """Some of the runs, in their order; without a wish all, else only those whose record can be read.
+    """Filter runs, and keep their order; without a filter all stay, with one only those whose record can be read.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def find_run(run: str, out: Path) -> tuple[RunRecord, Path]:
     for path in (out / RUNS / run / RECORD, given / RECORD, given):
         if path.name == RECORD and path.is_file():
             return _read(path), path.parent.absolute()
-    newest = [record.run_id for record in recorded_runs(out)[:_NAMED]]
+    newest = [record.run_id for record in recorded_runs(out)[:_NEWEST_NAMED]]
     known = f"The newest: {', '.join(newest)}. See all: techco list." if newest else "There are none: techco run."
     raise ParameterError(f"There is no run {run} in {out.absolute() / RUNS}. {known}")
 
@@ -127,14 +128,14 @@ def check_executed(record: RunRecord) -> None:
 
 
 def steps_left(record: RunRecord) -> tuple[str, ...]:
-    """The steps of a run that are not completed.
+    """Return the steps of a run that are not completed.
 
     Raises
     ------
     ParameterError
         When there are none, or the run still goes; says what to do instead.
     """
-    if _unfinished(record):
+    if _is_unfinished(record):
         raise ParameterError(f"The run {record.run_id} is still running. See how it ends: techco list.")
     left = tuple(step.name for step in record.steps if step.status != "completed")
     if left:
@@ -146,10 +147,10 @@ def steps_left(record: RunRecord) -> tuple[str, ...]:
 
 def _read(path: Path) -> RunRecord:
     record = _parse(path)
-    if _unfinished(record) and not is_locked(path.parent):
+    if _is_unfinished(record) and not is_locked(path.parent):
         record = _parse(path)  # it may have ended since it was read
-        if _unfinished(record):
-            _mark_as_ended(record)
+        if _is_unfinished(record):
+            _mark_as_killed(record)
     return record
 
 
@@ -160,18 +161,14 @@ def _parse(path: Path) -> RunRecord:
         raise ParameterError(f"{path} is not the record of a run: {error}") from error
 
 
-def _unfinished(record: RunRecord) -> bool:
+def _is_unfinished(record: RunRecord) -> bool:
     return record.status in ("pending", "running")
 
 
-def _mark_as_ended(record: RunRecord) -> None:
-    """Say of a run what its process could not: that it ended in the middle."""
+def _mark_as_killed(record: RunRecord) -> None:
+    """Record what the process of the run could not: that it ended in the middle."""
     step = next((step for step in record.steps if step.status != "completed"), None)
     if step:
         step.status = "failed"
     message = "Its process ended in the middle: it was killed, or the machine went down. Run it again."
     record.status, record.error = "failed", RunError(step.name if step else REPORT, message)
-
-
-REPORTS = "reports"
-"""The folder of all reports, which the page lies in."""

@@ -1,4 +1,4 @@
-"""How a run was made: versions, the commit, and the command that repeats it."""
+"""Collect how a run was made: versions, the commit, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _GIT_TIMEOUT_S = 5
 def provenance(
     command: Sequence[str], access: str = "", templates: Path | None = None, parameters: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What a reader needs to trust or repeat a run.
+    """Collect what a reader needs to trust or repeat a run.
 
     Parameters
     ----------
     command
-        The words of the command that repeats it, without credentials.
+        The command that repeats it, without credentials.
     access
         How the storage was opened, in words and without credentials.
     templates
@@ -37,36 +37,31 @@ def provenance(
         `python` and the main packages, `system`, and `git_commit` where the current directory is a checkout. Of
         `parameters`, if there are any, names and values.
     """
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "command": shlex.join(command),
         "python": platform.python_version(),
         "system": platform.platform(),
     }
     if access:
-        found["access"] = access
+        facts["access"] = access
     if templates:
-        found["templates"] = str(templates.absolute())
+        facts["templates"] = str(templates.absolute())
     if parameters:
-        found["parameters"] = dict(parameters)
+        facts["parameters"] = dict(parameters)
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            facts[package] = version(package)
         except PackageNotFoundError:
             continue
     commit = _git_commit()
-    return {**found, "git_commit": commit} if commit else found
+    return {**facts, "git_commit": commit} if commit else facts
 
 
 def _git_commit() -> str:
-    """The commit of the checkout in the current directory, empty where there is none or no git."""
+    """Return the commit of the checkout in the current directory, empty where there is none or no git."""
     try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "--verify", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=False,
-        )
+        command = ["git", "rev-parse", "--verify", "HEAD"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

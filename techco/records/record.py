@@ -93,9 +93,9 @@ class RunRecord:
     @property
     def command(self) -> str:
         """The command that repeats the run."""
-        known = self.provenance.get("command")
-        if isinstance(known, str) and known:
-            return known
+        recorded = self.provenance.get("command")
+        if isinstance(recorded, str) and recorded:
+            return recorded
         words = ["techco", "run", "--storage", self.storage, "--from", self.start_date, "--to", self.end_date]
         words += ["--engine", self.engine]
         steps = [step.name for step in self.steps if step.name in STEPS]

@@ -12,7 +12,7 @@ from techco.records.record import STEPS, RunRecord
 from techco.report.first_page import run_facts
 from techco.report.pages import Link, page
 
-_HEADS = (
+_COLUMNS = (
     ("Period", "text"),
     ("Shop", "text"),
     ("Status", "text"),
@@ -44,23 +44,23 @@ def catalogue_page(records: Mapping[str, RunRecord | None], reports: Container[s
     runs = [_row(folder, records[folder], folder in reports) for folder in sorted(records, reverse=True)]
     failed = sum(run["status"] == "failed" for run in runs)
     summary = plural(len(runs), "run") + (f", {failed:,} of them failed" if failed else "")
-    found = {word for run in runs for word in run["filters"].split()}
-    statuses = [(value, label) for value, label in _FILTERS.items() if value in found]
+    present = {word for run in runs for word in run["filters"].split()}
+    statuses = [(value, label) for value, label in _FILTERS.items() if value in present]
     links = [Link("All reports", "index.html", True)]
-    return page("catalogue.html.j2", links, runs=runs, heads=_HEADS, statuses=statuses, summary=summary)
+    return page("catalogue.html.j2", links, runs=runs, heads=_COLUMNS, statuses=statuses, summary=summary)
 
 
 def _row(folder: str, record: RunRecord | None, has_report: bool) -> dict[str, str]:
     href = f"{quote(folder)}/index.html" if has_report else ""
     if record:
         with suppress(AttributeError, TypeError, ValueError, ArithmeticError):  # JSON with the right keys only
-            return {**_facts(record), "href": href}
+            return {**_cells(record), "href": href}
     unknown = dict.fromkeys(("note", "pii", "key", "sales", "seconds", "seconds_key"), "")
     facts = {"run_id": folder, "shop": "–", "span": folder, "started": "–"}
     return {**unknown, **facts, "status": "unreadable", "filters": "unreadable", "href": href}
 
 
-def _facts(record: RunRecord) -> dict[str, str]:
+def _cells(record: RunRecord) -> dict[str, str]:
     sales = (record.metrics or {}).get("total_sales")
     names = [step.name for step in record.steps]
     is_partial = not set(STEPS) <= set(names)

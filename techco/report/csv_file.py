@@ -5,18 +5,18 @@ from __future__ import annotations
 from techco.display.columns import Value
 from techco.display.shown import Table
 
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_csv(table: Table) -> str:
-    """The table as CSV: a header, LF, fields quoted where needed, null as an empty field.
+    """Return the table as CSV: a header, LF, fields quoted where needed, null as an empty field.
 
     Text that a spreadsheet would run (it starts with `=`, `+`, `-`, `@`, a tab or a line break) gets a leading `'`.
     Numbers, money and days are written as they are.
     """
-    places = [place for place, column in enumerate(table.columns) if column.in_csv]
-    lines = [[table.columns[place].name for place in places]]
-    lines += [[_field(row[place], table.columns[place].kind == "text") for place in places] for row in table.rows]
+    numbers = [number for number, column in enumerate(table.columns) if column.in_csv]
+    lines = [[table.columns[number].name for number in numbers]]
+    lines += [[_field(row[number], table.columns[number].kind == "text") for number in numbers] for row in table.rows]
     return "".join(",".join(line) + "\n" for line in lines)
 
 
@@ -24,7 +24,7 @@ def _field(value: Value, is_text: bool) -> str:
     if value is None:
         return ""
     text = str(value)
-    if is_text and isinstance(value, str) and text.startswith(_ACTIVE):
+    if is_text and isinstance(value, str) and text.startswith(_FORMULA_STARTS):
         text = f"'{text}"
     if any(sign in text for sign in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Say what the tiles on top of a report show: each key figure, its change and its course over the period."""
+"""Make the tiles on top of a report: each key figure, its change and its course over the period."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from html import escape
 from markupsafe import Markup
 
 from techco.display.columns import ColumnKind, Value, format_value
-from techco.display.read_back import Collection
+from techco.display.read_back import NotebookResults
 from techco.display.shown import Table
 from techco.display.wording import change, span
 
@@ -38,30 +38,31 @@ class Tile:
     trend: Markup
 
 
-def tiles(shown: Collection) -> list[Tile]:
-    """The key figures of a run; those that no notebook has shown are left out."""
+def tiles(shown: NotebookResults) -> list[Tile]:
+    """Return the key figures of a run; those that no notebook has shown are left out."""
     values = shown.figures("joined") | shown.figures("key_figures")
-    before, course = shown.figures("key_figures_before"), shown.table("key_figures_over_time")
-    return [_tile(name, values, before, course) for name in _FIGURES if name in values]
+    before, trend_table = shown.figures("key_figures_before"), shown.table("key_figures_over_time")
+    return [_tile(name, values, before, trend_table) for name in _FIGURES if name in values]
 
 
-def explained(figures: Sequence[Tile], shown: Collection) -> str:
-    """What the figures are compared with, and what their lines show; empty if no notebook says it."""
-    lines = _lines(shown) if any(tile.trend for tile in figures) else ""
-    return " ".join(filter(None, [_earlier(shown.figures("key_figures_before")), lines]))
+def explanation(figures: Sequence[Tile], shown: NotebookResults) -> str:
+    """Say what the figures are compared with, and what their lines show; empty if no notebook has shown it."""
+    lines = _trend_explanation(shown) if any(tile.trend for tile in figures) else ""
+    return " ".join(filter(None, [_comparison(shown.figures("key_figures_before")), lines]))
 
 
-def _tile(name: str, values: Mapping[str, Value], before: Mapping[str, Value], course: Table | None) -> Tile:
+def _tile(name: str, values: Mapping[str, Value], before: Mapping[str, Value], trend_table: Table | None) -> Tile:
     label, kind, note = _FIGURES[name]
     now, then = values[name], before.get(name)
-    words = _change(name, now, then, before) if before and now is not None else ""
-    direction = "" if now is None or then is None else _direction(Decimal(now), Decimal(then))
-    trend = Markup(_trend(name, course)) if course else Markup()
+    words = _change_in_words(name, now, then, before) if before and now is not None else ""
+    rise = 0 if now is None or then is None else Decimal(now).compare(Decimal(then))
+    direction = "up" if rise > 0 else "down" if rise < 0 else ""
+    trend = Markup(_trend(name, trend_table)) if trend_table else Markup()
     return Tile(label, format_value(now, kind), note if now is not None else "no data", words, direction, trend)
 
 
-def _change(name: str, now: Value, then: Value, before: Mapping[str, Value]) -> str:
-    """How a key figure has changed against the period before."""
+def _change_in_words(name: str, now: Value, then: Value, before: Mapping[str, Value]) -> str:
+    """Say how a key figure has changed against the period before."""
     if not before.get("days_with_data"):
         return NO_EARLIER_DATA
     if now is None or then is None:
@@ -72,16 +73,12 @@ def _change(name: str, now: Value, then: Value, before: Mapping[str, Value]) -> 
     return change(Decimal(now), Decimal(then))
 
 
-def _direction(now: Decimal, then: Decimal) -> str:
-    return "" if now == then else "up" if now > then else "down"
-
-
-def _trend(name: str, course: Table) -> str:
-    """The line of one figure; empty where there are not two points to join."""
-    columns = [column.name for column in course.columns]
-    if name not in columns or len(course.rows) < 2:
+def _trend(name: str, trend_table: Table) -> str:
+    """Draw the line of one figure; empty where there are not two points to join."""
+    columns = [column.name for column in trend_table.columns]
+    if name not in columns or len(trend_table.rows) < 2:
         return ""
-    values = [row[columns.index(name)] for row in course.rows]
+    values = [row[columns.index(name)] for row in trend_table.rows]
     known = sorted((value for value in values if value is not None), key=Decimal)
     if len(known) < 2:
         return ""
@@ -92,10 +89,10 @@ def _trend(name: str, course: Table) -> str:
     return trend_line([None if value is None else Decimal(value) for value in values], alt)
 
 
-def _earlier(before: Mapping[str, Value]) -> str:
+def _comparison(before: Mapping[str, Value]) -> str:
     if "start_date" not in before:
         return ""
-    words = span(*(_day(before[end]) for end in ("start_date", "end_date")))
+    words = span(*(_date(before[end]) for end in ("start_date", "end_date")))
     with_data, days = before.get("days_with_data"), before.get("days")
     if not with_data:
         return f"No earlier data: there are no logs of {words} to compare with."
@@ -103,15 +100,15 @@ def _earlier(before: Mapping[str, Value]) -> str:
     return f"Changes are against {words}{partly}."
 
 
-def _lines(shown: Collection) -> str:
-    course = shown.table("key_figures_over_time")
-    assert course, "a line is drawn of it"
-    days = (_day(course.rows[1][0]) - _day(course.rows[0][0])).days
+def _trend_explanation(shown: NotebookResults) -> str:
+    trend_table = shown.table("key_figures_over_time")
+    assert trend_table, "a line is drawn of it"
+    days = (_date(trend_table.rows[1][0]) - _date(trend_table.rows[0][0])).days
     each = "day" if days == 1 else f"{days} days"
     return f"Each line shows the course over the period, a point for each {each}, on a scale from zero."
 
 
-def _day(value: Value) -> datetime.date:
+def _date(value: Value) -> datetime.date:
     return datetime.date.fromisoformat(str(value))
 
 
@@ -128,29 +125,29 @@ def trend_line(values: Sequence[Decimal | None], alt: str) -> str:
     top = max((value for value in values if value is not None), default=Decimal(0)) or Decimal(1)
     step = _WIDTH / (len(values) - 1)
     # One unit is left above and below, or the stroke would be cut.
-    places = [
+    points = [
         None if value is None else (round(n * step, 1), round(_HEIGHT - 1 - float(value / top) * (_HEIGHT - 2), 1))
         for n, value in enumerate(values)
     ]
-    lines = [line for line in _stretches(places) if line]
-    path = "".join(f"M{_points(line)}" + ("h0" if len(line) == 1 else "") for line in lines)
-    area = "".join(f"M{line[0][0]:g} {_HEIGHT}L{_points(line)}L{line[-1][0]:g} {_HEIGHT}z" for line in lines)
+    lines = [line for line in _unbroken_lines(points) if line]
+    path = "".join(f"M{_path(line)}" + ("h0" if len(line) == 1 else "") for line in lines)
+    area = "".join(f"M{line[0][0]:g} {_HEIGHT}L{_path(line)}L{line[-1][0]:g} {_HEIGHT}z" for line in lines)
     return (
         f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none">'
         f'<path class="area" d="{area}"/><path class="line" d="{path}"/></svg>'
     )
 
 
-def _stretches(places: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
-    """The points between the gaps."""
-    found: list[list[tuple[float, float]]] = [[]]
-    for place in places:
-        if place is None:
-            found.append([])
+def _unbroken_lines(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
+    """Split the points where one is unknown."""
+    lines: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if point is None:
+            lines.append([])
         else:
-            found[-1].append(place)
-    return found
+            lines[-1].append(point)
+    return lines
 
 
-def _points(line: Sequence[tuple[float, float]]) -> str:
+def _path(line: Sequence[tuple[float, float]]) -> str:
     return "L".join(f"{x:g} {y:g}" for x, y in line)

@@ -19,22 +19,22 @@ from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from techco.display.read_back import from_payload, masked
+from techco.display.read_back import from_payload, mask_raw_text
 from techco.display.shown import MIME
 from techco.redact import Pii, mask, mask_output
-from techco.report.pages import Entry, fragment
+from techco.report.pages import Heading, fragment
 
-_PRIORITY = ["image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]
+_MIME_PRIORITY = ["image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]
 # One exporter serves all pages, as compiling its templates takes longer than a page; it keeps state while it works.
 _EXPORTER_LOCK = threading.Lock()
 _HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
-_COLOURS = re.compile(r"\x1b\[([\d;]*)m")
-_NUMBERED = re.compile(r"(?<!\d)[34]8;(?:5;\d+|2;\d+;\d+;\d+);?")
+_COLOUR_SEQUENCE = re.compile(r"\x1b\[([\d;]*)m")
+_COLOUR_BY_NUMBER = re.compile(r"(?<!\d)[34]8;(?:5;\d+|2;\d+;\d+;\d+);?")
 _SUMMARIES = {"injected-parameters": "Parameters of this run", "parameters": "Parameters, with their defaults"}
 
 
-def notebook_body(notebook: Path, pii: Pii = "mask", csv: bool = True) -> tuple[str, list[Entry]]:
-    """The cells of a notebook as safe HTML, and its headings of level 2 and 3.
+def notebook_body(notebook: Path, pii: Pii = "mask", csv: bool = True) -> tuple[str, list[Heading]]:
+    """Return the cells of a notebook as safe HTML, and its headings of level 2 and 3.
 
     Parameters
     ----------
@@ -48,17 +48,17 @@ def notebook_body(notebook: Path, pii: Pii = "mask", csv: bool = True) -> tuple[
     node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     with _EXPORTER_LOCK:
         body, _ = _exporter(pii, csv).from_notebook_node(node)
-    return _with_ids(body)
+    return _number_headings(body)
 
 
-def _with_ids(body: str) -> tuple[str, list[Entry]]:
+def _number_headings(body: str) -> tuple[str, list[Heading]]:
     """Give every heading of level 2 and 3 an id; no other part of the body can hold one, as HTML is escaped."""
-    entries: list[Entry] = []
+    entries: list[Heading] = []
 
     def number(heading: re.Match[str]) -> str:
         level, words = heading.groups()
         text = html.unescape(re.sub(r"<[^>]+>", "", words)).strip()
-        entries.append(Entry(text, f"section-{len(entries) + 1}", int(level)))
+        entries.append(Heading(text, f"section-{len(entries) + 1}", int(level)))
         return f'<h{level} id="{entries[-1].id}">{words}</h{level}>'
 
     return _HEADING.sub(number, body), entries
@@ -67,12 +67,14 @@ def _with_ids(body: str) -> tuple[str, list[Entry]]:
 @lru_cache
 def _exporter(pii: Pii, csv: bool) -> HTMLExporter:
     config = Config()
-    config.NbConvertBase.display_data_priority = _PRIORITY
+    config.NbConvertBase.display_data_priority = _MIME_PRIORITY
     web = str(Path(__file__).parent / "web")
     exporter = _Exporter(config=config, template_name="notebook", extra_template_basedirs=[web])  # type: ignore[no-untyped-call]
     exporter.environment.globals["shown_mime"] = MIME
     exporter.environment.filters |= {
-        "shown_html": lambda payload: fragment("shown.html.j2", shown=masked(from_payload(payload), pii), csv=csv),
+        "shown_html": lambda payload: fragment(
+            "shown.html.j2", shown=mask_raw_text(from_payload(payload), pii), csv=csv
+        ),
         "mask": mask if pii == "mask" else str,
         "mask_output": mask_output if pii == "mask" else str,
     }
@@ -93,26 +95,26 @@ class _Exporter(HTMLExporter):
         yield from super().default_filters()  # type: ignore[no-untyped-call]
         yield "markdown2html", _markdown
         yield "code_summary", _code_summary
-        yield "ansi2html", _ansi
+        yield "ansi2html", _ansi_to_html
 
 
 def _markdown(source: str) -> str:
     return str(MarkdownWithMath(renderer=IPythonRenderer(escape=True, exclude_anchor_links=True)).render(source))
 
 
-def _ansi(text: str) -> str:
+def _ansi_to_html(text: str) -> str:
     """Terminal output as HTML, in the colours that have a name: those by number may not be legible in either theme."""
-    return str(ansi2html(_COLOURS.sub(_named_only, text)))  # type: ignore[no-untyped-call]
+    return str(ansi2html(_COLOUR_SEQUENCE.sub(_named_colours_only, text)))  # type: ignore[no-untyped-call]
 
 
-def _named_only(sequence: re.Match[str]) -> str:
-    codes = _NUMBERED.sub("", sequence[1]).strip(";")
+def _named_colours_only(sequence: re.Match[str]) -> str:
+    codes = _COLOUR_BY_NUMBER.sub("", sequence[1]).strip(";")
     return f"\x1b[{codes}m" if codes or not sequence[1] else ""
 
 
 def _code_summary(cell: Any) -> str:
-    """What the fold of a code cell says."""
+    """Return the summary of a folded code cell."""
     tags = cell.metadata.get("tags", [])
-    said = next((text for tag, text in _SUMMARIES.items() if tag in tags), "Code")
+    summary = next((text for tag, text in _SUMMARIES.items() if tag in tags), "Code")
     ran = cell.get("execution_count") is not None or cell.get("outputs")
-    return said if ran else f"{said} (not run)"
+    return summary if ran else f"{summary} (not run)"

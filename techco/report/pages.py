@@ -25,15 +25,15 @@ from techco.system.files import write_whole
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the line of pages on top; without `href` it is only said."""
+    """An entry of the line of pages on top; without `href` it is text alone."""
 
     label: str
     href: str = ""
-    here: bool = False
+    is_current: bool = False
 
 
 @dataclass(frozen=True)
-class Entry:
+class Heading:
     """An entry of the table of contents: a heading of level 2 or 3 and its id."""
 
     label: str
@@ -46,7 +46,7 @@ def fragment(template: str, **context: Any) -> str:
     return _environment().get_template(template).render(**context)
 
 
-def page(template: str, links: Sequence[Link], contents: Sequence[Entry] = (), **context: Any) -> str:
+def page(template: str, links: Sequence[Link], contents: Sequence[Heading] = (), **context: Any) -> str:
     """Render one page.
 
     Parameters
@@ -65,7 +65,7 @@ def page(template: str, links: Sequence[Link], contents: Sequence[Entry] = (), *
 
 
 def element_id(name: str) -> str:
-    """The id of the element that shows what has this name."""
+    """Return the id of the element that shows what has this name."""
     return name.replace("_", "-")
 
 
@@ -90,7 +90,7 @@ def _asset(name: str) -> str:
 
 
 def _policy() -> str:
-    """The content security policy: no network, inline styles, and one script known by its hash."""
+    """Return the content security policy: no network, inline styles, and one script known by its hash."""
     digest = base64.b64encode(hashlib.sha256(_asset("page.js").encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "

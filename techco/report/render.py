@@ -1,4 +1,4 @@
-"""Render a run for people: from its executed notebooks to HTML pages and CSV files.
+"""Make the report of a run: from its executed notebooks to HTML pages and CSV files.
 
 Nothing is computed here that a notebook has not shown: a report can be made again at any time from `runs/<run-id>/`.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from techco.display.read_back import Collection, read_shown
+from techco.display.read_back import NotebookResults, read_shown
 from techco.display.shown import Finding, Shown, Table
 from techco.display.wording import duration
 from techco.errors import TechcoError
@@ -39,7 +39,7 @@ def render(record: RunRecord, out: Path) -> None:
     """
     folder = (out / REPORTS / record.run_id).absolute()
     own_first = sorted(record.steps, key=lambda step: step.name in STEPS)  # what the steps show by a name counts
-    shown = Collection(item for step in own_first for item in _read_step(step, folder, record.pii))
+    shown = NotebookResults(item for step in own_first for item in _read_step(step, folder, record.pii))
     for step in record.steps:
         _write_step(step, folder, record)
     tables = _write_tables(in_order(shown.findings), folder / "data")
@@ -88,7 +88,7 @@ def _notebook_page(notebook: Path, name: str, record: RunRecord) -> str:
 
 
 def _read_step(step: StepRecord, folder: Path, pii: Pii) -> list[Shown]:
-    """What a step has shown; says in `step.report` where its page will be, None if it has no readable notebook."""
+    """Read what a step has shown; set `step.report` to where its page will be, None if it has no readable notebook."""
     step.report = None
     if not step.notebook:
         return []
@@ -109,7 +109,7 @@ def _write_step(step: StepRecord, folder: Path, record: RunRecord) -> None:
 
 
 def _write_tables(findings: Iterable[Finding], folder: Path) -> dict[str, str]:
-    """Write one CSV per finding; name to absolute path. Those of an earlier rendering go."""
+    """Write one CSV per finding, remove those of an earlier rendering, and return their paths by name."""
     tables: dict[str, Table] = {}
     for finding in findings:
         tables.setdefault(finding.table.name, finding.table)
@@ -121,8 +121,8 @@ def _write_tables(findings: Iterable[Finding], folder: Path) -> dict[str, str]:
     return {name: str(folder / f"{name}.csv") for name in tables}
 
 
-def _metrics(shown: Collection, tables: dict[str, str]) -> dict[str, Any]:
-    """The numbers of `run.json`; null for what no step of this run has computed."""
+def _metrics(shown: NotebookResults, tables: dict[str, str]) -> dict[str, Any]:
+    """Collect the numbers of `run.json`; null for what no step of this run has computed."""
     figures = shown.figures("joined") | shown.figures("key_figures")
     reasons, sources = shown.table("quarantine_reasons"), shown.table("records_by_source")
     return {

@@ -1,4 +1,4 @@
-"""The tiles on top of a report: each figure, its change and its course."""
+"""The tiles on top of a report: each figure, its change and its trend_table."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from techco.display.columns import Column, ColumnKind, Value
-from techco.display.read_back import Collection
+from techco.display.read_back import NotebookResults
 from techco.display.shown import Figures, Table
 from techco.report import render
-from techco.report.key_figures import Tile, explained, tiles, trend_line
+from techco.report.key_figures import Tile, explanation, tiles, trend_line
 from tests.support.reports import RUN, analysis, make_record, step
 
 FIGURES: dict[str, Value] = {
@@ -40,11 +40,11 @@ def index_with(out: Path, before: dict[str, Value]) -> str:
     return (out / "reports" / RUN / "index.html").read_text(encoding="utf-8")
 
 
-def made(values: dict[str, Value], before: dict[str, Value] | None = None, *course: list[Value]) -> list[Tile]:
-    """The tiles of figures, those of the period before, and their course."""
+def made(values: dict[str, Value], before: dict[str, Value] | None = None, *trend_table: list[Value]) -> list[Tile]:
+    """The tiles of figures, those of the period before, and their trend_table."""
     shown = [Figures("key_figures", values), Figures("key_figures_before", before or {})]
-    table = Table("key_figures_over_time", [Column(name, kind) for name, kind in COURSE.items()], course)
-    return tiles(Collection([*shown, table]))
+    table = Table("key_figures_over_time", [Column(name, kind) for name, kind in COURSE.items()], trend_table)
+    return tiles(NotebookResults([*shown, table]))
 
 
 def test_key_figures_show_their_change_against_the_period_before(out: Path) -> None:
@@ -112,18 +112,18 @@ def test_each_figure_has_a_line_that_tells_its_course() -> None:
 
 @pytest.mark.parametrize("days", [1, 7])
 def test_the_reader_is_told_what_a_point_is(days: int) -> None:
-    course = [[f"2023-08-{1 + n * days:02}", "1.00", 1, "1.00", 1, "1.0"] for n in range(3)]
-    table = Table("key_figures_over_time", [Column(name, kind) for name, kind in COURSE.items()], course)
-    shown = Collection([Figures("key_figures", FIGURES), table])
-    assert f"a point for each {'day' if days == 1 else '7 days'}" in explained(tiles(shown), shown)
+    trend_table = [[f"2023-08-{1 + n * days:02}", "1.00", 1, "1.00", 1, "1.0"] for n in range(3)]
+    table = Table("key_figures_over_time", [Column(name, kind) for name, kind in COURSE.items()], trend_table)
+    shown = NotebookResults([Figures("key_figures", FIGURES), table])
+    assert f"a point for each {'day' if days == 1 else '7 days'}" in explanation(tiles(shown), shown)
 
 
 def test_of_one_known_point_no_line_is_drawn_and_none_is_spoken_of() -> None:
-    course: list[list[Value]] = [["2023-08-01", "1.00", 1, "1.00", 1, "1.0"], ["2023-08-02", *[None] * 5]]
-    table = Table("key_figures_over_time", [Column(name, kind) for name, kind in COURSE.items()], course)
-    shown = Collection([Figures("key_figures", FIGURES), table])
+    trend_table: list[list[Value]] = [["2023-08-01", "1.00", 1, "1.00", 1, "1.0"], ["2023-08-02", *[None] * 5]]
+    table = Table("key_figures_over_time", [Column(name, kind) for name, kind in COURSE.items()], trend_table)
+    shown = NotebookResults([Figures("key_figures", FIGURES), table])
     assert [tile.trend for tile in tiles(shown)] == [""] * 5
-    assert explained(tiles(shown), shown) == ""
+    assert explanation(tiles(shown), shown) == ""
 
 
 def line_of(*values: str | None) -> str:

@@ -180,7 +180,6 @@ def test_the_first_page_says_how_it_was_made(site: Path, completed: RunRecord) -
     assert "Git commit abc" in text
     assert "Started 5 Nov 2023, 08:15 (UTC+01:00)" in text
     assert "web_logs.json 123,456" in text
-    assert "a.csv 7 0x8D" in text
     assert f"techco run --storage '/srv/{SCRIPT}' --from 2023-08-01 --to 2023-08-31 --engine sail" in text
 
 

@@ -116,7 +116,7 @@ def test_figures_over_time_are_those_of_each_stretch(spark: SparkSession) -> Non
     assert rows(analysis.figures_over_time(full_data(spark), first, 1)) == [
         (1, "40.40", 2, 2, 2, 1, 1), (2, "10.10", 2, 1, 1, 0, 0), (3, "0.00", 0, 0, 2, 2, 0),
     ]  # fmt: skip
-    # Customer 2 buys in the first stretch and views in the second, so is no converted viewer in either.
+    # Customer 2 buys in the first interval and views in the second, so is no converted viewer in either.
     assert rows(analysis.figures_over_time(full_data(spark), first, 3)) == [
         (0, "50.50", 4, 3, 3, 1, 1), (1, "0.00", 0, 0, 2, 2, 0),
     ]  # fmt: skip
@@ -125,7 +125,7 @@ def test_figures_over_time_are_those_of_each_stretch(spark: SparkSession) -> Non
 
 @pytest.mark.parametrize(("days", "each"), [(1, 1), (62, 1), (63, 7), (365, 7), (434, 7), (435, 14), (3653, 63)])
 def test_a_line_has_at_most_62_points_of_whole_weeks(days: int, each: int) -> None:
-    assert analysis.days_of_stretch(days) == each
+    assert analysis.days_per_point(days) == each
     assert days // each <= 62
 
 
@@ -166,7 +166,7 @@ def test_the_highest_sales_come_first_and_equals_by_name_or_id(spark: SparkSessi
 def test_products_and_customers_are_limited_to_the_highest(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(analysis, "TOP", 2)
+    monkeypatch.setattr(analysis, "MOST_ROWS", 2)
     frame = full_data(spark, sold((1, 1, "A", "1"), (2, 2, "A", "3"), (3, 3, "A", "2")))
     assert [row[0] for row in rows(analysis.sales_by_product(frame))] == [2, 3]
     assert [row[0] for row in rows(analysis.spend_by_customer(frame))] == [2, 3]

@@ -16,7 +16,7 @@ import pytest
 import techco
 
 ROOT = Path(__file__).parents[2]
-_NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
+_NOT_SOURCE = shutil.ignore_patterns(".git", ".venv*", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
 _MADE_HERE = {"runs", "reports", "dist", "build"}
 """Folders of the checkout itself; `techco/runs` is source."""
 _LEFT_LYING = (

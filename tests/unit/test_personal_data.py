@@ -8,7 +8,7 @@ import pytest
 
 from techco import open_shop
 from techco.display.columns import Column
-from techco.display.read_back import masked
+from techco.display.read_back import mask_raw_text
 from techco.display.shown import Table
 from techco.errors import ParameterError
 from techco.redact import check_pii, mask, mask_output, mask_record
@@ -58,14 +58,14 @@ def test_examples_are_hidden_again_when_a_page_is_made_of_a_notebook() -> None:
     table = Table(
         "quarantine_examples", columns, [["customers", "x", LINE], ["web_logs", "x", "a b"], ["products", "x", None]]
     )
-    hidden = masked(table)
+    hidden = mask_raw_text(table)
     assert isinstance(hidden, Table)
     assert [row[2] for row in hidden.rows] == ['CUST12,"M… A…",O\'N…,m…@e…,…01', "a b", None]
-    assert masked(table, "show") is table
+    assert mask_raw_text(table, "show") is table
 
 
 def test_raw_text_of_an_unknown_source_is_hidden_as_that_of_people() -> None:
-    hidden = masked(Table("mine", [Column("raw")], [["Mary"]]))
+    hidden = mask_raw_text(Table("mine", [Column("raw")], [["Mary"]]))
     assert isinstance(hidden, Table)
     assert hidden.rows == [["M…"]]
 

@@ -9,12 +9,12 @@ import pytest
 from techco.display.wording import (
     average,
     change,
-    first_signs,
+    first_graphemes,
     fraction,
     initials,
     isolated,
     listed,
-    name_or,
+    name_or_placeholder,
     one_line,
     short_amount,
     short_count,
@@ -111,22 +111,22 @@ def test_initials_are_the_first_letter_or_digit_of_each_name(names: list[str], t
 
 def test_a_text_is_not_cut_within_a_sign() -> None:
     family = "👨\u200d👩\u200d👧"
-    assert [first_signs(f"a{family}b", count) for count in (5, 6, 7)] == ["a", f"a{family}", f"a{family}b"]
-    assert first_signs("cafe\u0301s", 4) == "caf"
-    assert first_signs("👍🏽!", 1) == ""
-    assert first_signs("\u0301" * 5, 3) == ""
+    assert [first_graphemes(f"a{family}b", count) for count in (5, 6, 7)] == ["a", f"a{family}", f"a{family}b"]
+    assert first_graphemes("cafe\u0301s", 4) == "caf"
+    assert first_graphemes("👍🏽!", 1) == ""
+    assert first_graphemes("\u0301" * 5, 3) == ""
     assert one_line("x" * 58 + "e\u0301x", 60) == "x" * 58 + "…"
 
 
 def test_names_lose_what_would_turn_the_text_after_them() -> None:
     assert one_line("a\u202eb\u2069 c") == "ab c"
-    assert name_or("\u202e", "category") == "(no category)"
+    assert name_or_placeholder("\u202e", "category") == "(no category)"
 
 
 def test_names_from_right_to_left_are_kept_apart() -> None:
     assert isolated("ספרים 2") == "\u2068ספרים 2\u2069"
     assert isolated("Books") == "Books"
-    assert name_or("كتب", "category") == "\u2068كتب\u2069"
+    assert name_or_placeholder("كتب", "category") == "\u2068كتب\u2069"
 
 
 def test_names_in_a_row_may_be_the_least_there_are() -> None:
