@@ -55,7 +55,7 @@ def test_a_template_is_thin(template: Path) -> None:
 def test_a_template_begins_with_its_purpose_and_ends_with_what_to_know(template: Path) -> None:
     cells = [cell for cell in nbformat.read(template, as_version=4).cells if cell.cell_type == "markdown"]
     assert cells[0].source.startswith("# ")
-    assert cells[-1].source.startswith("## To know")
+    assert cells[-1].source.startswith("## Keep in mind")
 
 
 def test_only_analysis_shows_a_query(template: Path) -> None:
