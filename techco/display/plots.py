@@ -112,9 +112,7 @@ def _draw_bars(ax: Axes, rows: Sequence[Bar], lines: int) -> float:
     return longest
 
 
-def line_chart(
-    name: str, title: str, points: Sequence[tuple[datetime.date, float]], alt: str, peak_label: str = ""
-) -> str:
+def line_chart(name: str, title: str, points: Sequence[tuple[datetime.date, float]], alt: str, peak: str = "") -> str:
     """Draw a line over days; days without a point break it.
 
     Parameters
@@ -127,7 +125,7 @@ def line_chart(
         Day and value, at least one, sorted by day; values not negative.
     alt
         The plot in words.
-    peak_label
+    peak
         What is written at the highest point; empty for nothing.
 
     Returns
@@ -151,8 +149,8 @@ def line_chart(
     _draw_line(ax, values)
     _set_limits(ax, len(span), top)  # seaborn has moved them
     _label_days(canvas, ax, span)
-    if peak_label:
-        _mark_point(canvas, ax, values.index(top), top, peak_label)
+    if peak:
+        _mark_point(canvas, ax, values.index(top), top, peak)
     return canvas.svg()
 
 

@@ -6,6 +6,7 @@ import platform
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,8 @@ def provenance(
     if parameters:
         facts["parameters"] = dict(parameters)
     for package in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             facts[package] = version(package)
-        except PackageNotFoundError:
-            continue
     commit = _git_commit()
     return {**facts, "git_commit": commit} if commit else facts
 
