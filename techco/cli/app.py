@@ -62,8 +62,8 @@ def _techco(
 
     Start with [bold]techco run[/bold]: a report of the sample shop.
 
-    Set once what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES, TECHCO_PII,
-    TECHCO_REFRESH, for Apache Spark TECHCO_SPARK_CONF, TECHCO_SPARK_PACKAGES, TECHCO_SPARK_MEMORY and
+    Environment variables set what you give often: TECHCO_STORAGE, TECHCO_ENGINE, TECHCO_OUT, TECHCO_TEMPLATES,
+    TECHCO_PII, TECHCO_REFRESH, for Apache Spark TECHCO_SPARK_CONF, TECHCO_SPARK_PACKAGES, TECHCO_SPARK_MEMORY and
     TECHCO_SPARK_TOKEN, and for a storage account TECHCO_KEY_VAULT, TECHCO_SECRET, TECHCO_ENDPOINT.
     """
 
@@ -178,9 +178,9 @@ def resume(
     execution_timeout: Annotated[int | None, timeout_option("How long a cell may run.", "as before")] = None,
     start_timeout: Annotated[int | None, timeout_option("How long a kernel may take to start.", "as before")] = None,
 ) -> None:
-    """Go on with a run that failed, was interrupted or only prepared: its steps that are not completed, and its report.
+    """Execute the steps of a run that are not completed, and make its report.
 
-    It is done as the run was asked for, and with the settings of now; another timeout may be given.
+    The run may have failed, been interrupted or only been prepared. It keeps its options and uses the current settings.
     """
     from techco.notebooks.limits import Limits
     from techco.records.find import find_run, steps_left

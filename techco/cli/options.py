@@ -33,7 +33,7 @@ Storage = Annotated[
 ShowProgress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")]
 PUBLISH_TARGET = (
-    "Another place for it: a container of the account, such as '$web', or the URL of a container or folder."
+    "Where to publish it instead: a container of the account, such as '$web', or the URL of a container or folder."
 )
 Engine = Annotated[
     str | None,
@@ -46,7 +46,7 @@ Engine = Annotated[
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 def complete(words: Sequence[str]) -> Callable[[str], list[str]]:

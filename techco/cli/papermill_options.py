@@ -70,8 +70,8 @@ class PapermillOptions:
         _option(
             *_PAIR,
             metavar="NAME VALUE",
-            help="A parameter that a notebook declares; again for another. It goes before -y, and -y before -f. "
-            "storage, start_date, end_date and engine mean the same as the options.",
+            help="A parameter that a notebook declares; give it again for another one. It takes precedence over "
+            "-y, and -y over -f. storage, start_date, end_date and engine mean the same as the options.",
         ),
     ] = None
     parameters_yaml: Annotated[
@@ -97,7 +97,7 @@ class PapermillOptions:
         ),
     ] = PYTHON3
     log_output: LogOutput = False
-    execution_timeout: Annotated[int | None, timeout_option("How long a cell may run.", "any time")] = None
+    execution_timeout: Annotated[int | None, timeout_option("How long a cell may run.", "no limit")] = None
     start_timeout: Annotated[int | None, timeout_option("How long a kernel may take to start.", "60")] = None
     progress_bar: Annotated[
         bool | None, _option("--progress-bar/--no-progress-bar", help="The same as --progress.")
@@ -113,7 +113,8 @@ class PapermillOptions:
         list[Path] | None,
         _option(
             metavar="NOTEBOOK",
-            help="A notebook of your own, which runs after the steps and has a page in the report; again for another.",
+            help="A notebook of your own, which runs after the steps and has a page in the report; give it "
+            "again for another one.",
         ),
     ] = None
 

@@ -32,9 +32,11 @@ def list_runs(
         str | None, typer.Option(metavar="STATUS", help="Only completed, failed, prepared, running or pending runs.")
     ] = None,
     storage: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only of storages with this in their name.")
+        str | None, typer.Option(metavar="TEXT", help="Only runs of storages that have this text in their name.")
     ] = None,
-    within: Annotated[str | None, typer.Option(metavar="P", help="Only of days in this period.")] = None,
+    within: Annotated[
+        str | None, typer.Option(metavar="P", help="Only runs whose days are all in this period.")
+    ] = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -63,7 +65,7 @@ def list_runs(
 )
 @exit_codes()
 def show(run: Run, out: Out = None, json: Json = False) -> None:
-    """Say of a run how it was asked for, how long each cell took, what it found, and where everything is."""
+    """Show how a run was asked for, how long each cell took, what it found, and where everything is."""
     from techco.cli.run_details import describe, to_json
     from techco.records.find import find_run
     from techco.settings import load_settings
@@ -82,7 +84,8 @@ def show(run: Run, out: Out = None, json: Json = False) -> None:
 @exit_codes()
 def open_report(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or the path of its folder; else the newest.")
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run's id, or the path of its folder; else the newest run."),
     ] = None,
     out: Out = None,
 ) -> None:
@@ -123,7 +126,7 @@ def render(run: Run, out: Out = None) -> None:
         f"techco publish {EXAMPLE_RUN} --to abfss://reports@myshop.dfs.core.windows.net/sales\n\n"
         f"techco publish {EXAMPLE_RUN} --out /srv/reports --key-vault kv-shop --secret storage-key "
         "--endpoint https://myshop.privatelink.blob.core.windows.net\n\n"
-        "Who may open the pages is up to the container; '$web' is the account's public web site."
+        "The container decides who may open the pages; '$web' is the account's public web site."
     )
 )
 @exit_codes()
@@ -140,7 +143,7 @@ def publish(
 ) -> None:
     """Publish the report of a run in a storage account, and print its URL.
 
-    It replaces what was published of the run before. The page reports/index.html there lists all reports.
+    This replaces an earlier publication of the same run. The page reports/index.html there lists all reports.
     """
     from techco.runs.publish import publish_run
     from techco.settings import load_settings
@@ -152,13 +155,13 @@ def publish(
 @app.command(epilog="[bold]Example[/bold]\n\ntechco clean --older-than 90d --out /srv/reports --dry-run")
 @exit_codes()
 def clean(
-    older_than: Annotated[str, typer.Option(metavar="AGE", help="Of days or weeks, such as 90d or 12w.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="Days or weeks, such as 90d or 12w.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     out: Out = None,
 ) -> None:
     """Remove old runs with their reports from this machine.
 
-    What is in the tables of a shop, and what was published, stays.
+    The tables of shops and published reports stay.
     """
     from techco.runs.cleaning import clean as remove_runs
     from techco.runs.cleaning import parse_age

@@ -42,8 +42,8 @@ class BackfillOptions:
         str | None,
         _many(
             metavar="UNIT",
-            help="A run for each day, week, month, quarter or year of the period, as far as it has not been completed "
-            "yet.",
+            help="Make a run for each day, week, month, quarter or year of the period, unless it has been completed "
+            "before.",
             autocompletion=complete(get_args(Unit)),
         ),
     ] = None
@@ -52,7 +52,8 @@ class BackfillOptions:
         _many(
             min=1,
             metavar="N",
-            help="How many runs at once at most; never more than cores, and gigabytes of memory, are free.",
+            help="At most this many runs at the same time, and never more than there are free cores and free gigabytes "
+            "of memory.",
             show_default="as many as that",
         ),
     ] = None
@@ -72,7 +73,8 @@ class RunOptions:
     many: BackfillOptions
     engine: Engine = None
     steps: Annotated[
-        str, typer.Option(metavar="STEPS", help="Which steps, with commas between; none with --template.")
+        str,
+        typer.Option(metavar="STEPS", help="The steps to run, with commas between; with --template also none."),
     ] = "ingest,join,analysis"
     out: Out = None
     json: Json = False
@@ -88,7 +90,7 @@ class RunOptions:
         bool, typer.Option("--refresh", help="Ingest and join again even if nothing has changed since an earlier run.")
     ] = False
     progress: ShowProgress = True
-    publish: Annotated[bool, typer.Option("--publish", help="Publish the report in the storage account, too.")] = False
+    publish: Annotated[bool, typer.Option("--publish", help="Also publish the report in the storage account.")] = False
     publish_to: Annotated[
         str | None, typer.Option(metavar="TARGET", help=PUBLISH_TARGET, show_default="the shop's reports/")
     ] = None
@@ -96,7 +98,9 @@ class RunOptions:
     spark_conf: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="A setting of Apache Spark; again for another.", rich_help_panel="Apache Spark"
+            metavar="KEY=VALUE",
+            help="A setting of Apache Spark; give it again for another one.",
+            rich_help_panel="Apache Spark",
         ),
     ] = None
     papermill: PapermillOptions

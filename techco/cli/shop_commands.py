@@ -47,7 +47,7 @@ def generate(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Make a sample shop, and say what a correct report of it must show."""
+    """Make a sample shop, and print what a correct report of it must show."""
     from techco.cli.expected_table import describe
     from techco.sample.generate import SampleSpec
     from techco.sample.generate import generate as generate_shop
@@ -78,7 +78,7 @@ def generate(
         "techco lab --storage ./shop --period last-month --as-of 2023-09-01 --step join\n\n"
         "techco lab --account myshop --container data --prefix north --key-vault kv-shop --secret storage-key "
         "--endpoint https://myshop.privatelink.blob.core.windows.net --period 2023-08\n\n"
-        "Ctrl-C ends JupyterLab with all that was started in it. Save before that."
+        "Ctrl-C ends JupyterLab with everything that was started in it. Save before that."
     )
 )
 @exit_codes()
@@ -97,10 +97,10 @@ def lab(
     ] = True,
     azure: AzureOptions,
 ) -> None:
-    """Open JupyterLab on a notebook of yours, with storage and period filled in.
+    """Open JupyterLab on a copy of a notebook, with storage and period filled in.
 
-    It is a copy in the folder lab/, named by step and period. Without --storage it is about the sample shop.
-    The same options open it again as you have left it; nothing overwrites it.
+    The copy is in the folder lab/, named by step and period. Without --storage it opens the sample shop.
+    The same options open the copy again as you have left it; nothing overwrites it.
     """
     from techco.lab.jupyterlab import Lab
     from techco.runs.request import RunRequest
@@ -149,10 +149,10 @@ def doctor(
     json: Json = False,
     azure: AzureOptions,
 ) -> None:
-    """Check every requirement and permission, and say how to mend what fails.
+    """Check every requirement and permission, and name a remedy for what fails.
 
-    Without --storage it checks this machine, with it also the shop that is there.
-    It writes one small file among the tables of the shop, and deletes it.
+    It checks this machine, and with --storage also the shop. For that it writes one small file among the tables
+    of the shop, and deletes it.
     """
     from techco.doctor.doctor import DoctorRequest, examine, to_json
     from techco.settings import load_settings
@@ -197,10 +197,11 @@ def vacuum(
     json: Json = False,
     azure: AzureOptions,
 ) -> None:
-    """Remove files among the tables that nobody needs any more.
+    """Remove files that no table needs any more.
 
-    They are of periods that were replaced, and of runs that were killed. What the tables hold stays as it is, and
-    whoever opened one in the days that are kept reads on. Run it every month, also while others use the shop.
+    These files come from periods that were replaced, and from runs that were killed. The tables keep what they hold,
+    and whoever opened a table within the days that are kept can go on reading. Run this command every month, also
+    while others use the shop.
     """
     from techco.settings import load_settings
     from techco.storage.open import open_storage
