@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from techco.contract import WEB_LOGS
 from techco.display.columns import Column, Value
 from techco.display.shown import Figures, Table
 from techco.errors import TableError
@@ -21,7 +20,7 @@ from techco.shop import Shop
 from techco.storage.base import CUSTOMERS as CUSTOMER_FILE
 from techco.storage.base import PRODUCTS as PRODUCT_FILE
 from techco.storage.base import RawFile
-from techco.tables.days import days_of, rows_of_each
+from techco.tables.days import all_days, rows_per_period
 from techco.tables.receipts import Receipt, fingerprint, made_by
 
 if TYPE_CHECKING:
@@ -62,11 +61,9 @@ def ingest(shop: Shop) -> Ingested:
     if not shop.refresh and (unchanged := _unchanged(shop, files)):
         return unchanged
     with shop.scratch() as scratch:
-        sources = _judge(shop, files, scratch)
-        refused = scratch.put(refused_rows(sources, shop.run_id))
-        _write(shop, files, sources, refused, [shop.period])
+        sources, refused = _replace(shop, files, [shop.period], scratch)
         shop.make_views()
-        origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].passed_over}
+        origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].skipped_files}
         return _ingested(files, [source.counts for source in sources], refused, shop.pii, origin)
 
 
@@ -92,8 +89,7 @@ def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
     if any(file.day for file in files):
         return False
     with shop.scratch() as scratch:
-        sources = _judge(shop, files, scratch, periods)
-        _write(shop, files, sources, scratch.put(refused_rows(sources, shop.run_id)), periods)
+        _replace(shop, files, periods, scratch)
     return True
 
 
@@ -105,14 +101,22 @@ def _files(shop: Shop) -> list[RawFile]:
     return [*log_files(storage, shop.period), customers, products]
 
 
-def _judge(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period] = ()) -> list[Judged]:
-    """The judged records of web logs, customers and products."""
+def _replace(
+    shop: Shop, files: list[RawFile], periods: Sequence[Period], scratch: Scratch
+) -> tuple[list[Judged], DataFrame]:
+    """Read the files and replace the periods; returns web logs, customers and products as judged, and what is refused.
+
+    The frames last as long as the scratch folder.
+    """
     *log_files, customers, products = files
-    return [
+    sources = [
         judge_logs(shop, log_files, scratch, periods),
         judge_customers(shop, customers, scratch),
         judge_products(shop, products, scratch),
     ]
+    refused = scratch.put(refused_rows(sources, shop.run_id))
+    _write(shop, files, sources, refused, periods)
+    return sources, refused
 
 
 def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
@@ -149,13 +153,13 @@ def _write(
     files = [old if old.mark == new.mark else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
     _replace_snapshot(shop, "customers", files[-2], customers.accepted)
     _replace_snapshot(shop, "products", files[-1], products.accepted)
-    days, rows = days_of(periods), logs.accepted.select(WEB_LOGS.schema.names)
-    accepted = shop.tables.replace_period("web_logs", rows, days, shop.run_id)
+    days = all_days(periods)
+    accepted = shop.tables.replace_period("web_logs", logs.accepted, days, shop.run_id)
     kept = shop.tables.replace_period("quarantine", refused, days, shop.run_id)
     snapshots = [customers.counts, products.counts]
-    _check_sums(shop, [logs.counts, *snapshots], refused, periods, logs.of_each)
+    _check_sums(shop, [logs.counts, *snapshots], refused, periods, logs.per_period)
     undated = [file.path for file in kept if file.day is None]
-    for period, counts in zip(periods, logs.of_each, strict=True):
+    for period, counts in zip(periods, logs.per_period, strict=True):
         files_by_table = zip(_BY_DAY, (accepted, kept), strict=True)
         made = {name: [f.path for f in rows if f.day in period] for name, rows in files_by_table}
         counted = [asdict(count) for count in (counts, *snapshots)]
@@ -181,10 +185,10 @@ def _undated(shop: Shop, files: list[RawFile]) -> Receipt:
 
 
 def _check_sums(
-    shop: Shop, counts: list[Counts], refused: DataFrame, periods: Sequence[Period], of_each: Sequence[Counts]
+    shop: Shop, counts: list[Counts], refused: DataFrame, periods: Sequence[Period], per_period: Sequence[Counts]
 ) -> None:
     """Count again, in what was put aside and in the tables: nothing may be lost or doubled on the way."""
-    for one in (*counts, *of_each):
+    for one in (*counts, *per_period):
         if not one.add_up:
             raise TableError(f"The records of {one.source} do not add up: {one}. Please report this.")
     quarantined = sum(one.quarantined for one in counts)
@@ -193,9 +197,9 @@ def _check_sums(
     for one in counts[1:]:
         _compare(one.source, shop.table(one.source).count(), one.accepted)
     # Rows without a day belong to no period: a run of another one may have replaced them at this moment.
-    dated = rows_of_each(refused.where("event_date IS NOT NULL"), periods)
-    for name, expected in (("web_logs", [one.accepted for one in of_each]), ("quarantine", dated)):
-        for found, count in zip(rows_of_each(shop.table(name), periods), expected, strict=True):
+    dated = rows_per_period(refused.where("event_date IS NOT NULL"), periods)
+    for name, expected in (("web_logs", [one.accepted for one in per_period]), ("quarantine", dated)):
+        for found, count in zip(rows_per_period(shop.table(name), periods), expected, strict=True):
             _compare(name, found, count)
 
 

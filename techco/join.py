@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,13 @@ from techco.display.columns import Value
 from techco.display.shown import Figures
 from techco.errors import TableError
 from techco.shop import Shop
-from techco.tables.days import count_per_day, days_of, rows_of_each
+from techco.tables.days import all_days, count_per_day, rows_per_period
 from techco.tables.receipts import Receipt, made_by
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from techco.period import Period
-    from techco.tables.tables import DataFile
 
 _SOURCES = ("web_logs", "customers", "products")
 _MADE = ("full_data", "product_sales")
@@ -80,14 +79,12 @@ def join(shop: Shop) -> Figures:
         When web_logs, customers or products are not there yet, or the result has not each log exactly once.
     """
     prepare(shop)
-    receipt = _receipt(shop)
-    notes = None if shop.refresh else receipt.check(shop.storage, {name: shop.data_files(name) for name in _MADE})
-    if notes is None:
-        return _join(shop, receipt)
+    receipts = _receipts(shop, [shop.period])
+    if not shop.refresh and (unchanged := _unchanged(shop, receipts[0])):
+        return unchanged
+    logs = _replace(shop, [shop.period], receipts)
     shop.make_views()
-    with suppress(TableError, PySparkException):  # data files may have been deleted by hand
-        return _joined(shop, shop.web_logs.count(), made_by(notes["run_id"], reused=True))
-    return _join(shop, receipt)
+    return _joined(shop, logs, made_by(shop.run_id, reused=False))
 
 
 def join_each(shop: Shop, periods: Sequence[Period]) -> None:
@@ -105,60 +102,58 @@ def join_each(shop: Shop, periods: Sequence[Period]) -> None:
     TableError
         As `join`.
     """
-    days = days_of(periods)
-    of_periods = shop.spark.createDataFrame([(day,) for period in periods for day in period], f"{PARTITION} date")
-    receipts = _receipts(shop, periods)
-
-    def rows(name: str) -> DataFrame:
-        return shop.table(name).join(F.broadcast(of_periods), PARTITION, "left_semi")
-
-    joined = full_data(rows("web_logs"), shop.customers, shop.products)
-    logs_per_day = count_per_day(rows("web_logs"))
-    made = shop.tables.replace_period("full_data", joined, days, shop.run_id, logs_per_day)
-    sums = shop.tables.replace_period("product_sales", product_sales(rows("full_data")), days, shop.run_id)
-    logs = [sum(count for day, count in logs_per_day.items() if day in period) for period in periods]
-    for found, expected in zip(rows_of_each(rows("full_data"), periods), logs, strict=True):
-        _compare(found, expected)
-    unchanged = _receipts(shop, periods) == receipts  # else what was read is not what the receipts name
-    for period, receipt in zip(periods, receipts, strict=True):
-        if unchanged:
-            _note(shop, receipt, made, sums, period)
+    _replace(shop, periods, _receipts(shop, periods))
 
 
-def _join(shop: Shop, receipt: Receipt) -> Figures:
-    logs = shop.web_logs
+def _unchanged(shop: Shop, receipt: Receipt) -> Figures | None:
+    """Return what an earlier join has made, if it was of the same data files and its own are as it left them."""
+    notes = receipt.check(shop.storage, {name: shop.data_files(name) for name in _MADE})
+    if notes is not None:
+        shop.make_views()
+        with suppress(TableError, PySparkException):  # data files may have been deleted by hand
+            return _joined(shop, shop.web_logs.count(), made_by(notes["run_id"], reused=True))
+    return None
+
+
+def _replace(shop: Shop, periods: Sequence[Period], receipts: Sequence[Receipt]) -> int:
+    """Join what the receipts name, replace the periods in full_data and product_sales; returns the number of logs."""
+    days, logs = all_days(periods), _rows(shop, "web_logs", periods)
     logs_per_day = count_per_day(logs)
     joined = full_data(logs, shop.customers, shop.products)
-    made = shop.tables.replace_period("full_data", joined, shop.period, shop.run_id, logs_per_day)
-    sums = shop.tables.replace_period("product_sales", product_sales(shop.full_data), shop.period, shop.run_id)
-    if _receipt(shop) == receipt:  # else what was read is not what the receipt names
-        _note(shop, receipt, made, sums, shop.period)
-    shop.make_views()
-    return _joined(shop, sum(logs_per_day.values()), made_by(shop.run_id, reused=False))
+    made = shop.tables.replace_period("full_data", joined, days, shop.run_id, logs_per_day)
+    sales = product_sales(_rows(shop, "full_data", periods))
+    sums = shop.tables.replace_period("product_sales", sales, days, shop.run_id)
+    expected = [sum(count for day, count in logs_per_day.items() if day in period) for period in periods]
+    for found, count in zip(rows_per_period(_rows(shop, "full_data", periods), periods), expected, strict=True):
+        _compare(found, count)
+    if _receipts(shop, periods) == receipts:  # else other data files may have been read
+        for period, receipt in zip(periods, receipts, strict=True):
+            files = {"full_data": made, "product_sales": sums}
+            paths = {name: [f.path for f in found if f.day in period] for name, found in files.items()}
+            receipt.write(shop.storage, paths, {"run_id": shop.run_id})
+    return sum(expected)
 
 
-def _note(
-    shop: Shop, receipt: Receipt, full: Sequence[DataFile], sums: Sequence[DataFile], period: Container[object]
-) -> None:
-    made = {name: [f.path for f in files if f.day in period] for name, files in zip(_MADE, (full, sums), strict=True)}
-    receipt.write(shop.storage, made, {"run_id": shop.run_id})
-
-
-def _receipt(shop: Shop) -> Receipt:
-    return _receipts(shop, [shop.period])[0]
+def _rows(shop: Shop, name: str, periods: Sequence[Period]) -> DataFrame:
+    """Read the rows of a table on the days of the periods."""
+    rows = shop.table(name)
+    if list(periods) == [shop.period]:
+        return rows
+    days = shop.spark.createDataFrame([(day,) for period in periods for day in period], f"{PARTITION} date")
+    return rows.join(F.broadcast(days), PARTITION, "left_semi")
 
 
 def _receipts(shop: Shop, periods: Sequence[Period]) -> list[Receipt]:
-    """Of each period what its join is made from."""
+    """Name, for each period, the data files that its join is made from."""
     files = {name: shop.tables.data_files(name) for name in _SOURCES}
 
-    def of(period: Period) -> dict[str, list[str]]:
+    def sources(period: Period) -> dict[str, list[str]]:
         return {
             name: sorted(file.path for file in found if not TABLES[name].by_day or file.day in period)
             for name, found in files.items()
         }
 
-    return [Receipt(f"join-{one.first}_{one.last}", of(one), shop.engine) for one in periods]
+    return [Receipt(f"join-{one.first}_{one.last}", sources(one), shop.engine) for one in periods]
 
 
 def prepare(shop: Shop) -> None:

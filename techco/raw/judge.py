@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from techco.contract import CUSTOMERS, PRODUCTS, QUARANTINE, WEB_LOGS, CustomerReason, LogReason, ProductReason
+from techco.contract import (
+    CUSTOMERS,
+    PRODUCTS,
+    QUARANTINE,
+    WEB_LOGS,
+    CustomerReason,
+    LogReason,
+    ProductReason,
+    TableContract,
+)
 from techco.engines.dialects import dialect
 from techco.errors import RawFileError
 from techco.raw import rules
 from techco.raw.csv_rows import read_csv
-from techco.raw.day_index import DayIndex, found_in, numbered, without
+from techco.raw.day_index import DayIndex, describe_sets, files_not_in, set_numbers
 from techco.raw.logs import LogReader
 from techco.storage.base import RawFile
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from techco.period import Period
     from techco.shop import Shop
     from techco.tables.scratch import Scratch
 
-SLOT = "slot"
-"""Of several periods that are judged at once, the number of the one that a row belongs to; null for a row of none."""
+PERIOD_NUMBER = "period_number"
+"""Where several periods are judged at once, the number of the one that a row belongs to; null for a row of none."""
+_ACCEPTED, _DUPLICATE, _OUTSIDE = "accepted", "duplicates", "outside_period"
 
 
 @dataclass
@@ -53,62 +64,90 @@ class Counts:
 
 @dataclass(frozen=True)
 class Judged:
-    """The records of one source, put aside: `accepted` and `refused` rows, the latter with `raw` and `reason`.
+    """The judged records of one source: `accepted` and `refused` rows, the latter with `raw` and `reason`.
 
-    `duplicates` are rows that say the same as an accepted one, None if there are none; `of_each` are the counts of web
-    logs that each period would have alone; `passed_over` counts the files that were not read, as
-    the index of days says that they have nothing of the period.
+    `per_period` are the counts that each period would have alone. `skipped_files` is the number of files that were not
+    read, as the index of days holds that they have nothing of the period.
     """
 
     counts: Counts
     accepted: DataFrame
     refused: DataFrame
-    duplicates: DataFrame | None = None
-    of_each: Sequence[Counts] = ()
-    passed_over: int = 0
+    per_period: Sequence[Counts] = ()
+    skipped_files: int = 0
 
 
-def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period] = ()) -> Judged:
-    """Judge the web logs of the shop's period.
+@dataclass
+class _Outcomes:
+    """How many records of one source came to which end.
+
+    `rows` is keyed by the number of the period, None for a record of all of them, and the end: accepted, a duplicate,
+    outside the period, or the reason for quarantine. `by` is the column with that number, nothing for a single period.
+    """
+
+    source: str
+    read: int
+    by: list[str] = field(default_factory=list)
+    rows: Counter[tuple[int | None, str]] = field(default_factory=Counter)
+
+    def add(self, frame: DataFrame, outcome: str) -> None:
+        for *number, rows in frame.groupBy(*self.by).count().collect():
+            self.rows[number[0] if number else None, outcome] += rows
+
+    def add_refused(self, judged: DataFrame, outcome: Column) -> None:
+        """Count rows by their outcome, which is null for good ones."""
+        for name, *number, rows in judged.groupBy(outcome.alias("outcome"), *self.by).count().collect():
+            if name is not None:
+                self.rows[number[0] if number else None, name] += rows
+
+    def counts(self, period: int | None = None) -> Counts:
+        """Sum up for one period, for which the records of others are outside; None for all periods together."""
+        sums: Counter[str] = Counter()
+        for (number, outcome), rows in self.rows.items():
+            is_of_other = None not in (period, number) and number != period
+            sums[_OUTSIDE if is_of_other else outcome] += rows
+        accepted, duplicates, outside = (sums.pop(outcome, 0) for outcome in (_ACCEPTED, _DUPLICATE, _OUTSIDE))
+        reasons = {reason: rows for reason, rows in sums.items() if rows}
+        return Counts(self.source, self.read, accepted, duplicates, outside, reasons)
+
+
+def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period]) -> Judged:
+    """Judge the web logs.
 
     Parameters
     ----------
     periods
-        Parts of it that do not overlap, each to be judged as if it were the only one: all else counts as outside, and
-        what has one log_id in two of them is no conflict. Rows have a column `SLOT` then.
+        The shop's period, or parts of it that do not overlap. Each is judged as if it were the only one: all else
+        counts as outside, and what has one log_id in two of them is no conflict.
 
     Raises
     ------
     RawFileError
         When a file cannot be read, or nothing in any of them is a JSON object.
     """
-    slots = _slots(shop, periods) if periods else None
+    days = None if list(periods) == [shop.period] else _period_numbers(shop, periods)
 
     def judge(records: DataFrame) -> DataFrame:
         judged = rules.apply_log_rules(records, shop.period, keep=["part", "files"])
-        if slots is not None:
-            judged = _with_slots(judged, slots)
+        if days is not None:
+            judged = _with_period_numbers(judged, days)
         return judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw")))
 
     day_index = DayIndex.load(shop.storage, shop.engine)
-    passed_over = [] if shop.refresh else day_index.outside(files, shop.period)
-    to_read = without(files, passed_over)
-    numbers = numbered(to_read)
+    skipped = [] if shop.refresh else day_index.sets_outside(files, shop.period)
+    to_read = files_not_in(skipped, files)
+    numbers = set_numbers(to_read)
     judged = LogReader(shop.storage, scratch, numbers).read(to_read, judge)
-    day_index.save(files, found_in(judged, to_read, numbers))
-    unread = sum(one.records for one in passed_over)
-    counts = Counts("web_logs", judged.count() + unread, outside_period=unread)
-    for is_outside, reason, count in judged.groupBy("is_outside", "reason").count().collect():
-        if is_outside:
-            counts.outside_period += count
-        elif reason is not None:
-            counts.reasons[reason] = count
-    _check_any_json(counts, files)
-    good = judged.where(~F.col("is_outside")).drop("files")
-    key, names = [SLOT, "log_id"] if periods else ["log_id"], [*WEB_LOGS.schema.names, *([SLOT] if periods else [])]
-    logs = _without_duplicates(good, key, names, LogReason.CONFLICT, counts, scratch)
-    of_each = _counts_of_each(logs, judged, len(periods)) if periods else [counts]
-    return replace(logs, of_each=of_each, passed_over=len(files) - len(to_read))
+    day_index.save(files, describe_sets(judged, to_read, numbers))
+    unread = sum(one.records for one in skipped)
+    outcomes = _Outcomes("web_logs", judged.count() + unread, [] if days is None else [PERIOD_NUMBER])
+    outcomes.rows[None, _OUTSIDE] = unread
+    outcomes.add_refused(judged, F.when(F.col("is_outside"), F.lit(_OUTSIDE)).otherwise(F.col("reason")))
+    _check_any_json(outcomes.counts(), files)
+    inside = judged.where(~F.col("is_outside")).drop("files")
+    accepted, refused = _resolve_duplicates(inside, WEB_LOGS, LogReason.CONFLICT, outcomes, scratch)
+    per_period = [outcomes.counts(number) for number in range(len(periods))]
+    return Judged(outcomes.counts(), accepted, refused, per_period, len(files) - len(to_read))
 
 
 def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
@@ -119,18 +158,18 @@ def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
     RawFileError
         When the file cannot be read, or lacks a column.
     """
-    records = read_csv(shop.storage, file, CUSTOMERS.schema.names, scratch)
-    return _judge_snapshot("customers", rules.apply_customer_rules(records), CustomerReason.CONFLICT, scratch)
+    records = read_csv(shop.storage, file, CUSTOMERS.column_names, scratch)
+    return _judge_snapshot(CUSTOMERS, rules.apply_customer_rules(records), CustomerReason.CONFLICT, scratch)
 
 
 def judge_products(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
     """Judge the products; raises as `judge_customers`."""
-    records = read_csv(shop.storage, file, PRODUCTS.schema.names, scratch)
-    return _judge_snapshot("products", rules.apply_product_rules(records), ProductReason.CONFLICT, scratch)
+    records = read_csv(shop.storage, file, PRODUCTS.column_names, scratch)
+    return _judge_snapshot(PRODUCTS, rules.apply_product_rules(records), ProductReason.CONFLICT, scratch)
 
 
 def refused_rows(sources: Sequence[Judged], run_id: str) -> DataFrame:
-    """The rows of the table quarantine."""
+    """Put the refused rows of all sources into the columns of the table quarantine."""
 
     def rows(source: Judged) -> DataFrame:
         day = F.col("event_date") if "event_date" in source.refused.columns else F.lit(None).cast("date")
@@ -142,19 +181,19 @@ def refused_rows(sources: Sequence[Judged], run_id: str) -> DataFrame:
             F.lit(run_id).alias("run_id"),
         )
 
-    return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.schema.names)
+    return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.column_names)
 
 
-def _slots(shop: Shop, periods: Sequence[Period]) -> DataFrame:
-    """The number of its period for each day of one."""
+def _period_numbers(shop: Shop, periods: Sequence[Period]) -> DataFrame:
+    """Return one row per day of a period: the day and the number of its period."""
     rows = [(day, number) for number, period in enumerate(periods) for day in period]
-    return shop.spark.createDataFrame(rows, f"event_date date, {SLOT} int")
+    return shop.spark.createDataFrame(rows, f"event_date date, {PERIOD_NUMBER} int")
 
 
-def _with_slots(judged: DataFrame, slots: DataFrame) -> DataFrame:
-    """Give each record its period; a day of none is outside."""
-    found = judged.join(F.broadcast(slots), "event_date", "left").select(*judged.columns, SLOT)
-    is_outside = F.col("is_outside") | (F.col("event_date").isNotNull() & F.col(SLOT).isNull())
+def _with_period_numbers(judged: DataFrame, days: DataFrame) -> DataFrame:
+    """Give each record the number of its period; a day of none is outside."""
+    found = judged.join(F.broadcast(days), "event_date", "left").select(*judged.columns, PERIOD_NUMBER)
+    is_outside = F.col("is_outside") | (F.col("event_date").isNotNull() & F.col(PERIOD_NUMBER).isNull())
     return found.withColumn("is_outside", is_outside).withColumn("reason", F.when(~is_outside, F.col("reason")))
 
 
@@ -166,67 +205,39 @@ def _check_any_json(counts: Counts, files: Sequence[RawFile]) -> None:
         )
 
 
-def _counts_of_each(logs: Judged, judged: DataFrame, periods: int) -> list[Counts]:
-    """What each period would count alone. Records without a readable day belong to each of them."""
-    inside = _count(judged.where(~F.col("is_outside")))
-    accepted, duplicates = _count(logs.accepted), _count(logs.duplicates) if logs.duplicates else {}
-    reasons: dict[int | None, dict[str, int]] = {}
-    for slot, reason, count in logs.refused.groupBy(SLOT, "reason").count().collect():
-        reasons.setdefault(slot, {})[reason] = count
-    undated = reasons.get(None, {})
-    return [
-        Counts(
-            "web_logs",
-            logs.counts.read,
-            accepted.get(slot, 0),
-            duplicates.get(slot, 0),
-            logs.counts.read - inside.get(slot, 0) - inside.get(None, 0),
-            _sum(reasons.get(slot, {}), undated),
-        )
-        for slot in range(periods)
-    ]
-
-
-def _count(rows: DataFrame) -> dict[int | None, int]:
-    return dict(rows.groupBy(SLOT).count().collect())
-
-
-def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return {reason: some.get(reason, 0) + more.get(reason, 0) for reason in {**some, **more}}
-
-
-def _judge_snapshot(source: str, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:
+def _judge_snapshot(table: TableContract, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:
     judged = scratch.put(judged)
-    counts = Counts(source, judged.count())
-    for reason, count in judged.groupBy("reason").count().collect():
-        if reason is not None:
-            counts.reasons[reason] = count
-    names = [name for name in judged.columns if name not in ("raw", "reason")]
-    return _without_duplicates(judged, names[:1], names, conflict, counts, scratch)
+    outcomes = _Outcomes(table.name, judged.count())
+    outcomes.add_refused(judged, F.col("reason"))
+    accepted, refused = _resolve_duplicates(judged, table, conflict, outcomes, scratch)
+    return Judged(outcomes.counts(), accepted, refused)
 
 
-def _without_duplicates(
-    judged: DataFrame, key: list[str], names: list[str], conflict: str, counts: Counts, scratch: Scratch
-) -> Judged:
-    """Apply the rule for duplicates to the good rows; only rows whose key repeats are compared."""
-    good = judged.where(F.col("reason").isNull())
-    refused = judged.where(F.col("reason").isNotNull())
-    repeated = _repeated(good, key, counts.read, scratch)
+def _resolve_duplicates(
+    judged: DataFrame, table: TableContract, conflict: str, outcomes: _Outcomes, scratch: Scratch
+) -> tuple[DataFrame, DataFrame]:
+    """Apply the rule for duplicates to the good rows, and return what is accepted and refused.
+
+    Only rows whose key repeats are compared. The key is the first column of the table, within a period.
+    """
+    names = table.column_names
+    key = [*outcomes.by, names[0]]
+    good, refused = judged.where(F.col("reason").isNull()), judged.where(F.col("reason").isNotNull())
+    repeated = _repeated(good, key, outcomes.read, scratch)
     if repeated.isEmpty():
-        counts.accepted = good.count()
-        return Judged(counts, good.select(names), refused)
+        outcomes.add(good, _ACCEPTED)
+        return good.select(names), refused
     others = [name for name in names if name not in (*key, "event_date")]
     doubtful = good.join(repeated, key, "left_semi").select(good.columns)
     marked = scratch.put(rules.mark_duplicates(doubtful, key, others, conflict))
-    unique = good.join(repeated, key, "left_anti").select(names)
-    kept = marked.where(~F.col("is_duplicate") & F.col("reason").isNull()).select(names)
+    unique = good.join(repeated, key, "left_anti").select(good.columns)
+    kept = marked.where(~F.col("is_duplicate") & F.col("reason").isNull())
     losers = marked.where(~F.col("is_duplicate") & F.col("reason").isNotNull()).select(refused.columns)
-    duplicates = marked.where("is_duplicate")
-    counts.duplicates = duplicates.count()
-    if lost := losers.count():
-        counts.reasons[conflict] = lost
-    counts.accepted = unique.count() + kept.count()
-    return Judged(counts, unique.unionByName(kept), refused.unionByName(losers), duplicates)
+    outcomes.add(marked.where("is_duplicate"), _DUPLICATE)
+    outcomes.add(losers, conflict)
+    outcomes.add(unique, _ACCEPTED)
+    outcomes.add(kept, _ACCEPTED)
+    return unique.select(names).unionByName(kept.select(names)), refused.unionByName(losers)
 
 
 def _repeated(good: DataFrame, key: list[str], rows: int, scratch: Scratch) -> DataFrame:

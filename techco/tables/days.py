@@ -19,16 +19,16 @@ def count_per_day(frame: DataFrame) -> dict[date | None, int]:
     return {row[0]: row[1] for row in frame.groupBy(PARTITION).count().collect()}
 
 
-def rows_of_each(frame: DataFrame, periods: Sequence[Period]) -> list[int]:
-    """Count the rows of each period; with one period all rows, which are taken for its own."""
+def rows_per_period(frame: DataFrame, periods: Sequence[Period]) -> list[int]:
+    """Count the rows of each period; where there is one, all rows of the frame are taken for its own."""
     if len(periods) == 1:
         return [frame.count()]
     per_day = count_per_day(frame)
     return [sum(rows for day, rows in per_day.items() if day in period) for period in periods]
 
 
-def days_of(periods: Sequence[Period]) -> Container[object]:
-    """The days of all periods."""
+def all_days(periods: Sequence[Period]) -> Container[object]:
+    """Return the days of all periods."""
     return periods[0] if len(periods) == 1 else frozenset(day for period in periods for day in period)
 
 

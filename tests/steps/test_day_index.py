@@ -143,9 +143,9 @@ def test_what_is_known_is_not_used_where_it_may_be_wrong(
     read.clear()
     if what == "another version":
         monkeypatch.setattr("techco.raw.day_index.code_fingerprint", lambda: "another")
-        monkeypatch.setattr(receipts, "code", lambda: "another")
+        monkeypatch.setattr(receipts, "code_fingerprint", lambda: "another")
     if what == "a damaged file":
-        path = Path(shop.storage.url) / "tables/_receipts/known.json"
+        path = Path(shop.storage.url) / "tables/_receipts/day_index.json"
         path.write_text(path.read_text()[:-5])
     run(shop, AUGUST, engine="sc://another:15002" if what == "another engine" else "sail", refresh=what == "refresh")
     assert len(read) == 12

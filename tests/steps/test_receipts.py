@@ -156,7 +156,7 @@ def test_refresh_makes_all_again(shop: Shop) -> None:
 def test_another_version_makes_all_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest(shop)
     join(shop)
-    monkeypatch.setattr(receipts, "code", lambda: "another")
+    monkeypatch.setattr(receipts, "code_fingerprint", lambda: "another")
     assert ingested_by(again(shop)) == "second"
     assert joined_by(again(shop)) == "second"
 
