@@ -134,7 +134,7 @@ class StorageChecks:
         started = time.monotonic()
         self._spark = open_session(self._engine, self._opened, load_settings().spark_conf_for(self._engine))
         name = self._some_file()
-        row = self._spark.read.text(dialect(self._spark).raw_file(self._opened, name)).first()
+        row = self._spark.read.text(dialect(self._spark).path_to_read(self._opened, name)).first()
         if not row or (self._has_probe and row.value != PROBE):
             raise StorageError(f"{self._engine} does not find in {name} what is in it. Is anyone else writing there?")
         what = "it" if self._has_probe else f"the first line of {name}"

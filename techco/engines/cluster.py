@@ -48,7 +48,9 @@ def check_cluster(spark: SparkSession, engine: str, storage: Storage, missing_cr
         expected = hashlib.sha256(stream.read()).hexdigest()
 
     def read_there() -> list[str]:
-        content = spark.read.format("binaryFile").load(dialect(spark).raw_file(storage, file.name)).select("content")
+        content = (
+            spark.read.format("binaryFile").load(dialect(spark).path_to_read(storage, file.name)).select("content")
+        )
         return [row[0] for row in content.mapInArrow(_sums(), _SUM_DDL).collect()]
 
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from pyspark.sql import functions as F
@@ -25,50 +26,44 @@ _PATTERN = re.compile(r"([{}\[\]*?\\])")
 
 
 class Dialect(Protocol):
-    """How one kind of engine is spoken to."""
+    """How one kind of engine is used."""
 
     rows_per_chunk: int | None
     """How many rows it may write at once, None for any number."""
     keys_at_once: int | None
     """How many different keys it may group at once, None for any number."""
 
-    def raw_file(self, storage: Storage, name: str) -> str:
-        """Where it reads a raw file, whatever characters are in its name."""
+    def path_to_read(self, storage: Storage, name: str) -> str:
+        """Return where it reads a file or folder, whatever characters are in its name."""
 
-    def folder(self, storage: Storage, name: str) -> str:
-        """Where it writes a folder among the tables."""
-
-    def written(self, storage: Storage, name: str) -> str:
-        """Where it reads such a folder."""
+    def path_to_write(self, storage: Storage, name: str) -> str:
+        """Return where it writes a folder among the tables."""
 
     def table(
         self, spark: SparkSession, storage: Storage, table: TableContract, version: int, files: Sequence[str]
     ) -> DataFrame:
-        """A table in one version, or of its data files the given ones; both say the same."""
+        """Read a table in one version, or the given ones of its data files; both give the same rows."""
 
     def ready_to_write(self, frame: DataFrame, by_day: bool) -> DataFrame:
-        """The frame in pieces that become files of a good size."""
+        """Return the frame in pieces that become files of a good size."""
 
 
 class _Sail:
     rows_per_chunk: int | None = 5_000_000  # it buffers a whole partitioned write in memory
     keys_at_once: int | None = 4_000_000  # it holds them all in memory
 
-    def raw_file(self, storage: Storage, name: str) -> str:
-        return storage.engine_url(name)
+    def path_to_read(self, storage: Storage, name: str) -> str:
+        return quote(f"{storage.engine_root}/{name}", safe="/:@")  # else it takes some characters for patterns
 
-    def folder(self, storage: Storage, name: str) -> str:
-        return storage.engine_path(name)
-
-    def written(self, storage: Storage, name: str) -> str:
-        return storage.engine_path(name)
+    def path_to_write(self, storage: Storage, name: str) -> str:
+        return f"{storage.delta_root()}/{name}"
 
     def table(
         self, spark: SparkSession, storage: Storage, table: TableContract, version: int, files: Sequence[str]
     ) -> DataFrame:
         # A frame is computed at each use: without a version, two uses could see two states of a table.
         reader = spark.read.format("delta").option("versionAsOf", version)
-        return reader.load(storage.engine_path(f"{TABLES_FOLDER}/{table.name}"))
+        return reader.load(delta_path(storage, table.name))
 
     def ready_to_write(self, frame: DataFrame, by_day: bool) -> DataFrame:
         return frame
@@ -78,15 +73,12 @@ class _Spark:
     rows_per_chunk: int | None = None
     keys_at_once: int | None = None
 
-    def raw_file(self, storage: Storage, name: str) -> str:
+    def path_to_read(self, storage: Storage, name: str) -> str:
         # Hadoop takes a path as it is, but these for patterns.
-        return _PATTERN.sub(r"\\\1", storage.location(name))
+        return _PATTERN.sub(r"\\\1", self.path_to_write(storage, name))
 
-    def folder(self, storage: Storage, name: str) -> str:
-        return storage.location(name)
-
-    def written(self, storage: Storage, name: str) -> str:
-        return self.raw_file(storage, name)
+    def path_to_write(self, storage: Storage, name: str) -> str:
+        return f"{storage.engine_root}/{name}"
 
     def table(
         self, spark: SparkSession, storage: Storage, table: TableContract, version: int, files: Sequence[str]
@@ -96,7 +88,7 @@ class _Spark:
         kept = [field.name for field in table.schema if not (table.by_day and field.name == PARTITION)]
         # The day is in the names of folders, of which Spark would want one root for all; so it is taken from the path.
         reader = spark.read.schema(table.schema).option("recursiveFileLookup", True)
-        paths = [self.raw_file(storage, f"{TABLES_FOLDER}/{table.name}/{file}") for file in files]
+        paths = [self.path_to_read(storage, f"{TABLES_FOLDER}/{table.name}/{file}") for file in files]
         frame = reader.parquet(*paths)
         if not table.by_day:
             return frame
@@ -113,13 +105,18 @@ class _Spark:
 
 SAIL: Dialect = _Sail()
 SPARK: Dialect = _Spark()
-_spoken: WeakKeyDictionary[SparkSession, Dialect] = WeakKeyDictionary()
+_dialects: WeakKeyDictionary[SparkSession, Dialect] = WeakKeyDictionary()
+
+
+def delta_path(storage: Storage, table: str) -> str:
+    """Return where Delta Lake finds a table, in this process and in Sail."""
+    return f"{storage.delta_root()}/{TABLES_FOLDER}/{table}"
 
 
 def dialect(spark: SparkSession) -> Dialect:
-    """The dialect of a session's engine, which is asked once."""
-    if spark not in _spoken:
+    """Return the dialect of a session's engine, which is asked once."""
+    if spark not in _dialects:
         row = spark.sql("SELECT version()").first()
         # Sail tells the version of Spark that it follows as the session's, and its own as the query's.
-        _spoken[spark] = SPARK if row is not None and str(row[0]).startswith(spark.version) else SAIL
-    return _spoken[spark]
+        _dialects[spark] = SPARK if row is not None and str(row[0]).startswith(spark.version) else SAIL
+    return _dialects[spark]

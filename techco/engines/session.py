@@ -17,6 +17,7 @@ from techco.engines.names import TOKEN_VARIABLE, EngineName, parse_engine
 from techco.engines.sail import open_sail
 from techco.errors import CredentialError, EngineError, ParameterError
 from techco.redact import scrub
+from techco.storage.base import TABLES_FOLDER
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -118,13 +119,13 @@ def _open_sail(storage: Storage | None) -> SparkSession:
     """Open a session, and read something at once: it takes the storage's credential when it first reads there."""
     from pyspark.errors import PySparkException
 
-    touch = storage.first_touch() if storage else ""
-    spark = configure(open_sail(new=bool(touch)))
-    if not storage or not touch:
+    needs_credential = storage is not None and bool(storage.credential_source)
+    spark = configure(open_sail(new=needs_credential))
+    if not storage or not needs_credential:
         return spark
     try:
         with storage.engine_environment():
-            spark.read.text(touch).count()
+            spark.read.text(f"{storage.engine_root}/{TABLES_FOLDER}/.touch").count()  # to list it needs a credential
     except PySparkException as error:
         reason = scrub(str(error)).partition("\n")[0]
         raise EngineError(

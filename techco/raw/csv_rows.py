@@ -189,7 +189,7 @@ def _read_in_parallel(
     from pyspark.sql import functions as F
 
     value = F.col("value")
-    path = dialect(scratch.spark).raw_file(storage, file.name)
+    path = dialect(scratch.spark).path_to_read(storage, file.name)
     text = scratch.spark.read.option("lineSep", "\n").text(path)
     lines = text.select(F.rtrim(value, F.lit("\r")).alias("value")).where(F.trim(value, F.lit(_BLANKS)) != "")
     is_header = F.ltrim(value, F.lit("\ufeff")) == ",".join(header)

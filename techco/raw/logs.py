@@ -144,10 +144,10 @@ class LogReader:
         """Pieces of text in `value`, and in `files` the number of their set."""
         from pyspark.sql import functions as F
 
-        spoken = dialect(self.scratch.spark)
+        engine = dialect(self.scratch.spark)
         sets: dict[str | None, list[str]] = {}
         for file in files:
-            sets.setdefault(self.numbers.get(file.name), []).append(spoken.raw_file(self.storage, file.name))
+            sets.setdefault(self.numbers.get(file.name), []).append(engine.path_to_read(self.storage, file.name))
         reader = self.scratch.spark.read.option("lineSep", separator)
         frames = [
             reader.text(paths).select("value", F.lit(number).cast("string").alias("files"))

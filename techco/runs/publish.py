@@ -116,7 +116,7 @@ def open_checked_target(storage: str, target: str | None, access: Access, pii: P
     argument = "publish_to"
     check_private(pii, target_place(storage, target, argument))
     container = open_target(storage, target, access, argument)
-    upload.check_writable(container, REPORTS)
+    container.check_writable(REPORTS)
     return container
 
 

@@ -185,14 +185,14 @@ class _Execution:
                     try:
                         self._execute_step(planned, step, kernels)
                     except StepFailed as error:
-                        if not storage.is_back(error):
+                        if not storage.recovered_from(error):
                             raise
                         with Kernels([planned.path], *options) as others:
                             self._execute_step(planned, step, others)  # a step replaces what it has made
                 except TechcoError as error:
                     if signals.was_interrupted():  # a library has made another error of it
                         raise KeyboardInterrupt from None
-                    reason = storage.trouble(getattr(error, "words", ""))
+                    reason = storage.explain_failure(getattr(error, "words", ""))
                     record_failure(self.record, step.name, error, reason)
                     return
                 finally:
@@ -235,7 +235,7 @@ class _Execution:
 def _new_record(plan: RunPlan) -> RunRecord:
     """Return what is known before there is a folder, which gives the run its id."""
     request = plan.request
-    known = provenance(plan.command, plan.storage.access, request.templates, request.parameters)
+    known = provenance(plan.command, plan.storage.credential_source, request.templates, request.parameters)
     return RunRecord(
         run_id="",
         storage=plan.storage.url,

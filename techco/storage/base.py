@@ -68,7 +68,7 @@ class Storage(ABC):
     is_sample: bool = False
 
     @property
-    def access(self) -> str:
+    def credential_source(self) -> str:
         """How it was opened, in words for people and without a credential; empty where nothing is needed for that."""
         return ""
 
@@ -126,11 +126,11 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def remove(self, folder: str) -> None:
+    def remove_folder(self, folder: str) -> None:
         """Remove a folder with all that is in it; what cannot be removed stays, silently."""
 
     @abstractmethod
-    def check_writable(self) -> None:
+    def check_writable(self, folder: str = TABLES_FOLDER) -> None:
         """Try to write to the folder of the tables.
 
         Raises
@@ -139,27 +139,20 @@ class Storage(ABC):
             When that fails.
         """
 
+    @property
     @abstractmethod
-    def engine_url(self, name: str) -> str:
-        """Where Sail reads a raw file, whatever characters are in its name."""
+    def engine_root(self) -> str:
+        """The storage as a URL with all characters as they are; `techco.engines.dialects` makes paths of it."""
 
     @abstractmethod
-    def location(self, name: str) -> str:
-        """The URL of a file or folder with all characters as they are, as Apache Spark takes it."""
-
-    @abstractmethod
-    def engine_path(self, name: str) -> str:
-        """Where Sail and Delta Lake find a table, or a folder in it.
+    def delta_root(self) -> str:
+        """The storage as Delta Lake and Sail's writer find it, in characters that neither takes for a pattern.
 
         Raises
         ------
         StorageError
-            When the path has characters that the engine cannot read.
+            When the storage has other characters, and no way around them.
         """
-
-    def first_touch(self) -> str:
-        """What an engine reads first, within `engine_environment`, so that it takes up a credential; empty for none."""
-        return ""
 
     def hadoop_settings(self) -> dict[str, str]:
         """The settings by which Apache Spark opens the storage, a credential among them; none where it needs none.
@@ -175,7 +168,7 @@ class Storage(ABC):
         """In it, an engine or Delta Lake that touches the storage for the first time finds what it needs for that."""
         return nullcontext()
 
-    def trouble(self, words: str) -> str:
+    def explain_failure(self, words: str) -> str:
         """What happened to a place in which a step reads or writes, if an engine's words mean that; else empty.
 
         Engines and Delta Lake say it in terms of their own, without the place.
@@ -187,7 +180,7 @@ class Storage(ABC):
             "variable TMPDIR; then run again. The tables are whole."
         )
 
-    def is_back(self, failure: StepFailed) -> bool:
+    def recovered_from(self, failure: StepFailed) -> bool:
         """Whether a step failed only because the storage was away, and it has come back; waits for that for a minute.
 
         Engines give up after a few seconds, and cannot be told to wait.

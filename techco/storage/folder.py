@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
 
 import platformdirs
 
@@ -103,13 +102,13 @@ class Folder(Storage):
         with contextlib.suppress(OSError):  # other files are in it
             path.parent.rmdir()
 
-    def remove(self, folder: str) -> None:
+    def remove_folder(self, folder: str) -> None:
         """Remove a folder."""
         shutil.rmtree(self.path(folder), ignore_errors=True)
 
-    def check_writable(self) -> None:
+    def check_writable(self, folder: str = TABLES_FOLDER) -> None:
         """Make the tables' folder and try to write there."""
-        probe = self.path(TABLES_FOLDER) / f".probe-{os.getpid()}"
+        probe = self.path(folder) / f".probe-{os.getpid()}"
         try:
             probe.parent.mkdir(exist_ok=True)
             probe.touch()
@@ -121,19 +120,16 @@ class Folder(Storage):
                 "that name, or copy the raw files elsewhere."
             ) from error
 
-    def engine_url(self, name: str) -> str:
-        """The file as a URL, in which no character is a pattern."""
-        return "file://" + quote(str(self.path(name)))
-
-    def location(self, name: str) -> str:
+    @property
+    def engine_root(self) -> str:
         """The path as a URL; without `file:` a cluster would look in its own default file system."""
-        return f"file:{self.path(name)}"
+        return f"file://{self.url}"
 
-    def engine_path(self, name: str) -> str:
-        """The path itself, or by way of a link to the folder if engines would misread it."""
-        return f"{_plain_path(self.url)}/{name}"
+    def delta_root(self) -> str:
+        """The path itself, or a link to the folder if engines would misread it."""
+        return _plain_path(self.url)
 
-    def trouble(self, words: str) -> str:
+    def explain_failure(self, words: str) -> str:
         """Adds that the folder has gone, can only be read, or lies on a broken disk."""
         # What is written after it was moved makes a new folder of its name, without raw files.
         if _NOT_THERE.search(words) and not self.path(CUSTOMERS).is_file():
@@ -145,7 +141,7 @@ class Folder(Storage):
             )
         if broken := re.search(r"Input/output error|Stale file handle", words):
             return f"A disk does not work: {broken[0]}. Check the disk of {self.url}, and run again."
-        return super().trouble(words)
+        return super().explain_failure(words)
 
     def _room(self) -> str:
         return f"{self.url} has {free_room(self.url)} free, {super()._room()}"

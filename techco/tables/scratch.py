@@ -47,7 +47,7 @@ class Scratch:
         if self._folder:
             self._folder.cleanup()
         if self._storage:
-            self._storage.remove(self._name)
+            self._storage.remove_folder(self._name)
 
     def new_path(self) -> str:
         """A path in the folder that is not in use."""
@@ -57,14 +57,14 @@ class Scratch:
     def put(self, frame: DataFrame) -> DataFrame:
         """Compute a frame once; what is returned reads the result."""
         name = self.new_path()
-        frame.write.parquet(self._where(name))
-        return self.spark.read.schema(frame.schema).parquet(self._where(name, written=True))
+        frame.write.parquet(self._path(name))
+        return self.spark.read.schema(frame.schema).parquet(self._path(name, to_read=True))
 
-    def _where(self, name: str, written: bool = False) -> str:
-        """Where the engine writes it, and where it reads what it has written."""
+    def _path(self, name: str, to_read: bool = False) -> str:
+        """Return where the engine writes a folder, and where it reads what it has written."""
         if self._storage:
-            spoken = dialect(self.spark)
-            return (spoken.written if written else spoken.folder)(self._storage, f"{self._name}/{name}")
+            engine = dialect(self.spark)
+            return (engine.path_to_read if to_read else engine.path_to_write)(self._storage, f"{self._name}/{name}")
         assert self._folder, "there is one of both"
         return f"{self._folder.name}/{name}"
 
@@ -88,13 +88,13 @@ class Scratch:
             content = io.BytesIO()
             pq.write_table(pa.Table.from_pylist(batch, schema), content)
             self._write(f"{name}/{number:06d}.parquet", content.getvalue())
-        return self.spark.read.schema(ddl).parquet(self._where(name, written=True))
+        return self.spark.read.schema(ddl).parquet(self._path(name, to_read=True))
 
     def _write(self, name: str, content: bytes) -> None:
         if self._storage:
             self._storage.write(f"{self._name}/{name}", content)
         else:
-            path = Path(self._where(name))
+            path = Path(self._path(name))
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from techco.contract import PARTITION, TABLES, TableContract
-from techco.engines.dialects import NO_DAY, dialect
+from techco.engines.dialects import NO_DAY, delta_path, dialect
 from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
 from techco.period import Period
 from techco.storage.base import TABLES_FOLDER, RawFile, Storage
@@ -66,7 +66,7 @@ class Tables:
         from deltalake import DeltaTable
 
         with self.storage.engine_environment():
-            return DeltaTable.is_deltatable(self._location(name))
+            return DeltaTable.is_deltatable(delta_path(self.storage, name))
 
     def read(self, name: str, period: Period | None = None) -> DataFrame:
         """Read a table as its last commit has left it; later commits change nothing in what is returned.
@@ -176,25 +176,25 @@ class Tables:
                     "Nothing was written. Filter the frame to the period first."
                 )
         except BaseException:
-            self.storage.remove(folder)
+            self.storage.remove_folder(folder)
             raise
         try:
             self._commit(table, files, allowed, run_id)
         except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
-            self.storage.remove(folder)
+            self.storage.remove_folder(folder)
             raise
         return files
 
     def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
         from pyspark.sql import functions as F
 
-        spoken = dialect(self.spark)
+        engine = dialect(self.spark)
         if table.by_day:
             frame = frame.withColumn(PARTITION, F.coalesce(F.col(PARTITION).cast("string"), F.lit(NO_DAY)))
-        write = spoken.ready_to_write(frame, table.by_day).write.mode("error").option("compression", "zstd")
+        write = engine.ready_to_write(frame, table.by_day).write.mode("error").option("compression", "zstd")
         if table.by_day:
             write = write.partitionBy(PARTITION)
-        write.parquet(spoken.folder(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
+        write.parquet(engine.path_to_write(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
 
     def _written(self, folder: str) -> list[DataFile]:
         """The data files below a folder that the engine has just written."""
@@ -219,7 +219,7 @@ class Tables:
         from deltalake.exceptions import CommitFailedError
 
         if not self.exists(table.name):
-            partition_by, where = [PARTITION] if table.by_day else None, self._location(table.name)
+            partition_by, where = [PARTITION] if table.by_day else None, delta_path(self.storage, table.name)
             # Another writer may make it at this moment.
             with contextlib.suppress(CommitFailedError), self.storage.engine_environment():
                 DeltaTable.create(
@@ -296,10 +296,7 @@ class Tables:
         from deltalake import DeltaTable
 
         with self.storage.engine_environment():
-            return DeltaTable(self._location(name))
-
-    def _location(self, name: str) -> str:
-        return self.storage.engine_path(f"{TABLES_FOLDER}/{name}")
+            return DeltaTable(delta_path(self.storage, name))
 
 
 def _check_columns(found: StructType, table: TableContract) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from techco.contract import TABLES
+from techco.engines.dialects import delta_path
 from techco.errors import StorageError
 from techco.redact import scrub
 from techco.storage.base import KEEP_DAYS, TABLES_FOLDER, RawFile, Storage
@@ -62,7 +63,7 @@ def vacuum(storage: Storage, keep: timedelta = KEEP, *, dry_run: bool = False) -
     for top, files in aside.items() if not dry_run else ():
         for file in files:
             storage.delete(file.name)
-        storage.remove(top)  # what is left of it are folders
+        storage.remove_folder(top)  # what is left of it are folders
     return [*removed, _removed("put aside", [file for files in aside.values() for file in files])]
 
 
@@ -72,7 +73,7 @@ def _vacuum_table(storage: Storage, name: str, keep: timedelta, dry_run: bool) -
 
     folder, hours = f"{TABLES_FOLDER}/{name}", int(keep / timedelta(hours=1))
     with storage.engine_environment():
-        table = DeltaTable(storage.engine_path(folder), storage_options=_PATIENCE)
+        table = DeltaTable(delta_path(storage, name), storage_options=_PATIENCE)
     # `full` also takes files that no commit ever named, as a writer that was killed leaves them.
     remove = partial(
         table.vacuum,
@@ -104,7 +105,7 @@ def _remove_empty(storage: Storage, folder: str, paths: Iterable[str]) -> None:
     left = {file.name.removeprefix(f"{folder}/").partition("/")[0] for file in storage.files(folder, hidden=True)}
     writes = {path.partition("/")[0] for path in paths}
     for write in {name for name in writes if _WRITE.fullmatch(name)} - left:
-        storage.remove(f"{folder}/{write}")
+        storage.remove_folder(f"{folder}/{write}")
 
 
 def _put_aside(files: Iterable[RawFile], before: datetime) -> dict[str, list[RawFile]]:

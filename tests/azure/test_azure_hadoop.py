@@ -99,7 +99,7 @@ def test_a_connection_string_counts_by_what_is_in_it() -> None:
 
 
 def test_settings_are_for_the_account_in_the_url_that_the_engine_reads() -> None:
-    host = urlsplit(SHOP.engine_url).hostname
+    host = urlsplit(SHOP.engine_root).hostname
     assert all(name.endswith(f".{host}") for name in settings(variables={"AZURE_STORAGE_KEY": KEY}))
 
 

@@ -154,7 +154,7 @@ def test_opening_it_again_takes_up_the_credential_of_now(container: Container, m
     reader = open_shop(container.url, AUGUST)
     assert reader.web_logs.count() == 2
     with pytest.raises(Exception, match=r"(?i)403|privileges|not authorized|permission"):
-        reader.spark.range(1).write.parquet(container.engine_path("tables/forbidden"))
+        reader.spark.range(1).write.parquet(f"{container.engine_root}/tables/forbidden")
 
 
 def test_files_are_listed_with_size_time_and_etag(container: Container) -> None:
@@ -313,7 +313,7 @@ def test_checking_that_it_can_be_written_leaves_nothing_there(container: Contain
 def test_a_folder_beside_it_is_not_touched(container: Container) -> None:
     put(container, "tables/x/1", b"")
     container.client.upload_blob(container.place.blob("tables/xy"), b"", overwrite=True)
-    container.remove("tables/x")
+    container.remove_folder("tables/x")
     assert stored(container, "tables") == [container.place.blob("tables/xy")]
 
 

@@ -31,7 +31,7 @@ def test_every_form_of_a_url_names_the_same_container(text: str, url: str) -> No
 def test_a_sovereign_cloud_has_endpoints_of_its_own_and_one_name_for_the_engine() -> None:
     place = parse_url("abfss://data@shop.dfs.core.usgovcloudapi.net/a")
     assert place.endpoint == "https://shop.blob.core.usgovcloudapi.net"
-    assert place.engine_url == "abfss://data@shop.dfs.core.windows.net/a"
+    assert place.engine_root == "abfss://data@shop.dfs.core.windows.net/a"
 
 
 @pytest.mark.parametrize(

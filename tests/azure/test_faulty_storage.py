@@ -22,6 +22,7 @@ from pyspark.errors import PySparkException
 
 from techco import analysis, open_shop
 from techco.contract import TABLES
+from techco.engines.dialects import dialect
 from techco.errors import StepFailed, StorageAway, StorageError, TechcoError
 from techco.ingest import ingest
 from techco.join import join
@@ -204,17 +205,17 @@ def test_what_the_engine_says_of_an_account_that_is_away_is_put_in_plain_words(k
     ):
         proxy.set(Rule(fault))
         for tried in (
-            lambda: shop.spark.read.text(shop.storage.engine_url("web_logs.json")).count(),
-            lambda: shop.spark.range(3).write.parquet(shop.storage.engine_path("tables/_x")),
+            lambda: shop.spark.read.text(dialect(shop.spark).path_to_read(shop.storage, "web_logs.json")).count(),
+            lambda: shop.spark.range(3).write.parquet(f"{shop.storage.engine_root}/tables/_x"),
             lambda: shop.tables.data_files("web_logs"),
         ):
             with pytest.raises((PySparkException, OSError)) as caught:
                 tried()
-            assert shop.storage.trouble(str(caught.value)).startswith(said)
+            assert shop.storage.explain_failure(str(caught.value)).startswith(said)
     proxy.set()
     with pytest.raises(PySparkException) as other:
         shop.spark.sql("SELECT nothing").collect()
-    assert shop.storage.trouble(str(other.value)) == ""
+    assert shop.storage.explain_failure(str(other.value)) == ""
 
 
 def command(url: str, out: Path, *words: str) -> list[str]:
@@ -284,7 +285,7 @@ def steps(url: str) -> dict[str, Any]:
         except (TechcoError, PySparkException, DeltaError, OSError) as error:
             kind = type(error).__name__ if isinstance(error, TechcoError) else "OSError"
             failure = StepFailed("", kind=kind, words=str(error))
-            if not storage.is_back(failure) or "PLANTED" in str(error):
+            if not storage.recovered_from(failure) or "PLANTED" in str(error):
                 raise
     raise AssertionError(f"The account was away {_ATTEMPTS} times.")
 

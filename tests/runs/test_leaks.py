@@ -221,7 +221,7 @@ from techco import Access, open_shop
 import os
 shop = open_shop(os.environ["SHOP"], "2023-08", access=Access(endpoint=os.environ["TECHCO_ENDPOINT"]))
 for attempt in (
-    lambda: shop.spark.range(1).write.parquet(shop.storage.engine_path("tables/forbidden")),
+    lambda: shop.spark.range(1).write.parquet(shop.storage.engine_root + "/tables/forbidden"),
     lambda: shop.tables.replace_all("customers", shop.spark.sql(
         "SELECT 1L AS customer_id, '' AS first_name, '' AS last_name, '' AS email, '' AS phone"), "run"),
 ):

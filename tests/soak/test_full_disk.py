@@ -114,7 +114,7 @@ def fill_and_run(disk: Disk, sail: SparkSession, sizes: list[int]) -> list[str]:
             join(day)
             said.append("")
         except (TechcoError, PySparkException, OSError) as error:
-            said.append(storage.trouble(str(error)) or str(error))
+            said.append(storage.explain_failure(str(error)) or str(error))
         disk.empty()
         for table, old in before.items():
             assert held(whole, table) in (old, {**old, DAYS[1]: ids_of(first, 1)}), (size, table)

@@ -301,7 +301,7 @@ def test_a_log_file_whose_name_engines_cannot_read_is_named_with_the_remedy(shop
         ) as caught:
             ingest(shop)
         assert str(caught.value).isprintable()
-        shop.storage.remove("web_logs")
+        shop.storage.remove_folder("web_logs")
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\xffb"])

@@ -13,7 +13,7 @@ from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
 
 from techco.contract import PRODUCTS, QUARANTINE, WEB_LOGS
-from techco.engines.dialects import dialect
+from techco.engines.dialects import delta_path, dialect
 from techco.errors import CommitRefused, RowsOutsidePeriod, StorageError, TableError
 from techco.period import Period
 from techco.storage.folder import Folder
@@ -144,7 +144,7 @@ def test_a_table_of_another_make_is_left_alone(sail: SparkSession, storage: Fold
     tables = Tables(sail, storage)
     foreign = storage.path("tables") / "web_logs"
     foreign.parent.mkdir()
-    logs(sail, ("2023-08-01", 1)).select("log_id").write.format("delta").save(storage.engine_path("tables/web_logs"))
+    logs(sail, ("2023-08-01", 1)).select("log_id").write.format("delta").save(delta_path(storage, "web_logs"))
     with pytest.raises(TableError, match="other columns"):
         tables.replace_period("web_logs", logs(sail, ("2023-08-01", 2)), AUGUST, "run")
     assert tables.read("web_logs").collect() == [(1,)]

@@ -118,8 +118,8 @@ class Faulty:
 
     def write(self, storage: Folder) -> None:
         """Write all three raw files, in the place of what is there."""
-        storage.remove("tables")
-        storage.remove(LOGS_FOLDER)
+        storage.remove_folder("tables")
+        storage.remove_folder(LOGS_FOLDER)
         for name in storage.names():
             storage.path(name).unlink()
         for name, content in self.files().items():

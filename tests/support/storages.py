@@ -21,6 +21,7 @@ import pytest
 from deltalake import DeltaTable
 
 from techco.contract import PARTITION, TABLES
+from techco.engines.dialects import delta_path
 from techco.period import Period
 from techco.sample.generate import SampleSpec, generate
 from techco.storage.base import Storage
@@ -109,7 +110,7 @@ def contents(storage: Storage) -> Contents:
     found = {}
     for name, contract in TABLES.items():
         with storage.engine_environment():
-            location = storage.engine_path(f"tables/{name}")
+            location = delta_path(storage, name)
             table = DeltaTable(location) if DeltaTable.is_deltatable(location) else None
         if table is None:
             continue

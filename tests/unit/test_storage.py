@@ -50,11 +50,10 @@ def test_tables_that_cannot_be_written_say_so(tmp_path: Path) -> None:
 
 
 def test_the_engine_gets_a_link_where_it_would_misread_the_path(storage: Folder, tmp_path: Path) -> None:
-    storage.path("tables").mkdir()
-    assert Path(storage.engine_path("tables")).samefile(storage.path("tables"))
-    assert storage.engine_path("tables").isascii()
+    assert Path(storage.delta_root()).samefile(storage.url)
+    assert storage.delta_root().isascii()
     plain = tmp_path / "plain-1.0_x"
-    assert Folder(str(plain)).engine_path("tables") == str(plain / "tables")
+    assert Folder(str(plain)).delta_root() == str(plain)
 
 
 def test_a_folder_of_links_that_others_may_write_is_not_trusted(
@@ -65,7 +64,7 @@ def test_a_folder_of_links_that_others_may_write_is_not_trusted(
     links.mkdir(parents=True)
     links.chmod(0o777)
     with pytest.raises(StorageError, match="can be written by others"):
-        storage.engine_path("tables")
+        storage.delta_root()
 
 
 def test_the_sample_shop_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

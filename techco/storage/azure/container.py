@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
 
 from techco.errors import ParameterError, RawFileError, StepFailed, StorageAway, StorageError
 from techco.redact import without_credentials
@@ -61,7 +60,7 @@ class Container(Storage):
     client: ContainerClient = field(kw_only=True, repr=False, compare=False)
 
     @property
-    def access(self) -> str:
+    def credential_source(self) -> str:
         """Where its credential was found, and a private endpoint."""
         endpoint = "" if self.endpoint == self.place.endpoint else f", at {without_credentials(self.endpoint)}"
         return f"{self.credential.source}{endpoint}"
@@ -116,7 +115,7 @@ class Container(Storage):
         with self.failures("delete files"), suppress(ResourceNotFoundError):
             self.client.get_blob_client(self.place.blob(name)).delete_blob(**_FIRST_CONTACT)
 
-    def remove(self, folder: str) -> None:
+    def remove_folder(self, folder: str) -> None:
         """Remove a folder; with a hierarchical namespace folders are there on their own, after what is in them."""
         from azure.core.exceptions import AzureError
 
@@ -127,9 +126,9 @@ class Container(Storage):
                 with suppress(AzureError):
                     self.client.delete_blob(blob)
 
-    def check_writable(self) -> None:
+    def check_writable(self, folder: str = TABLES_FOLDER) -> None:
         """Write a file among the tables, and delete it."""
-        probe = f"{TABLES_FOLDER}/.probe-{uuid.uuid4().hex}"
+        probe = f"{folder}/.probe-{uuid.uuid4().hex}"
         self.write(probe, b"")
         self.delete(probe)
 
@@ -145,21 +144,14 @@ class Container(Storage):
         with self.failures("list files"):
             next(self.client.list_blob_names(results_per_page=1, **_FIRST_CONTACT), None)
 
-    def engine_url(self, name: str) -> str:
-        """The file as the engine reads it."""
-        return f"{self.place.engine_url}/{quote(name)}"
+    @property
+    def engine_root(self) -> str:
+        """The URL by which engines know it."""
+        return self.place.engine_root
 
-    def location(self, name: str) -> str:
-        """The URL, nothing encoded."""
-        return f"{self.place.engine_url}/{name}"
-
-    def engine_path(self, name: str) -> str:
-        """The folder as the engine and Delta Lake find it."""
-        return f"{self.place.engine_url}/{name}"
-
-    def first_touch(self) -> str:
-        """A folder that is not there: to list it an engine must use its credential."""
-        return self.engine_path(f"{TABLES_FOLDER}/.touch")
+    def delta_root(self) -> str:
+        """The same: a place has no other than plain characters."""
+        return self.place.engine_root
 
     @contextmanager
     def engine_environment(self) -> Iterator[None]:
@@ -194,11 +186,11 @@ class Container(Storage):
         with _one_environment:  # of an identity it tells what the environment says
             return hadoop_settings(self.place, self.endpoint, self.credential)
 
-    def trouble(self, words: str) -> str:
+    def explain_failure(self, words: str) -> str:
         """Adds that the account could not be reached, or was busy for too long."""
-        return super().trouble(words) or engine_failure(words, self.place, self.endpoint)
+        return super().explain_failure(words) or engine_failure(words, self.place, self.endpoint)
 
-    def is_back(self, failure: StepFailed) -> bool:
+    def recovered_from(self, failure: StepFailed) -> bool:
         """Asks for the first name in the container."""
         if failure.kind != StorageAway.__name__ and not engine_failure(failure.words, self.place, self.endpoint):
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -38,19 +37,6 @@ def check_readable(container: Container) -> None:
         if container.place.container == WEBSITE and isinstance(error.__context__, ResourceNotFoundError):
             raise StorageError(_no_website(container.place.account)) from None
         raise
-
-
-def check_writable(container: Container, folder: str) -> None:
-    """Write a file in a folder, and delete it.
-
-    Raises
-    ------
-    StorageError
-        When that fails.
-    """
-    probe = f"{folder}/.probe-{uuid.uuid4().hex}"
-    container.write(probe, b"")
-    container.delete(probe)
 
 
 def put(container: Container, name: str, content: bytes) -> None:

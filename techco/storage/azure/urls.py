@@ -67,7 +67,7 @@ class Place:
         return self._abfss(self.suffix)
 
     @property
-    def engine_url(self) -> str:
+    def engine_root(self) -> str:
         """How the engine and Delta Lake are told of it: they know one cloud by name, others by their endpoint."""
         return self._abfss(PUBLIC_SUFFIX)
 
