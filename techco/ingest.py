@@ -94,7 +94,7 @@ def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
 
 
 def _files(shop: Shop) -> list[RawFile]:
-    """All raw files of the period; the last two are those of customers and products."""
+    """List all raw files of the period; the last two are those of customers and products."""
     storage = shop.storage
     storage.check_writable()
     customers, products = raw_file(storage, CUSTOMER_FILE), raw_file(storage, PRODUCT_FILE)
@@ -114,23 +114,27 @@ def _replace(
         judge_customers(shop, customers, scratch),
         judge_products(shop, products, scratch),
     ]
-    refused = scratch.put(refused_rows(sources, shop.run_id))
+    refused = scratch.materialize(refused_rows(sources, shop.run_id))
     _write(shop, files, sources, refused, periods)
     return sources, refused
 
 
 def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
-    """What an earlier ingest of the period has read, if it was of the same files and the tables are as it left them."""
-    notes = _receipt(shop, shop.period, files).check(shop.storage, {name: shop.data_files(name) for name in _BY_DAY})
+    """Return what an earlier ingest has read, if it was of the same files and its tables are unchanged."""
+    notes = _receipt(shop, shop.period, files).notes_if_valid(
+        shop.storage, {name: shop.data_files(name) for name in _BY_DAY}
+    )
     if notes is None:
         return None
     for name, file in (("customers", files[-2]), ("products", files[-1])):
         receipt = Receipt(name, fingerprint([file]), shop.engine)
-        if receipt.check(shop.storage, {name: shop.data_files(name)}) is None:
+        if receipt.notes_if_valid(shop.storage, {name: shop.data_files(name)}) is None:
             return None
     # The rows without a day are those of the last ingest of any period.
     undated = [file.path for file in shop.tables.data_files("quarantine") if file.day is None]
-    if (undated or notes["undated"]) and _undated(shop, files).check(shop.storage, {"quarantine": undated}) is None:
+    if (undated or notes["undated"]) and _undated(shop, files).notes_if_valid(
+        shop.storage, {"quarantine": undated}
+    ) is None:
         return None
     counts = [Counts(**count) for count in notes["counts"]]
     day = F.col("event_date")
@@ -150,7 +154,7 @@ def _write(
     logs, customers, products = sources
     now = check_unchanged(shop.storage, files)
     # Of a file that was touched meanwhile nobody knows which content was read, so it gets no receipt.
-    files = [old if old.mark == new.mark else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
+    files = [old if old.version == new.version else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
     _replace_snapshot(shop, "customers", files[-2], customers.accepted)
     _replace_snapshot(shop, "products", files[-1], products.accepted)
     days = all_days(periods)
@@ -171,7 +175,7 @@ def _write(
 def _replace_snapshot(shop: Shop, name: str, file: RawFile, frame: DataFrame) -> None:
     """Replace a table that has no days, unless it was made from the same file: what was made from it stays as it is."""
     receipt = Receipt(name, fingerprint([file]), shop.engine)
-    if shop.refresh or receipt.check(shop.storage, {name: shop.data_files(name)}) is None:
+    if shop.refresh or receipt.notes_if_valid(shop.storage, {name: shop.data_files(name)}) is None:
         made = shop.tables.replace_all(name, frame, shop.run_id)
         receipt.write(shop.storage, {name: [file.path for file in made]}, {})
 
@@ -231,7 +235,7 @@ def _ingested(
 
 
 def _examples(refused: DataFrame, pii: Pii) -> list[list[str]]:
-    """A few refused records of each reason, as they came but for personal data, which is hidden unless asked for."""
+    """Return a few refused records of each reason, as they came, but with personal data hidden unless asked for."""
     from pyspark.sql import Window
 
     rank = F.row_number().over(Window.partitionBy("source", "reason").orderBy("raw"))
@@ -243,7 +247,7 @@ def _examples(refused: DataFrame, pii: Pii) -> list[list[str]]:
 
 
 def _raw_files(files: list[RawFile]) -> Table:
-    """What was read, with the ETag of each file where the storage has such."""
+    """Show what was read, with the ETag of each file where the storage has such."""
     columns = _columns("file", "bytes:integer", "modified", "etag")
     rows = [[file.name, file.size, f"{file.modified:%Y-%m-%d %H:%M:%S} UTC", file.etag] for file in files]
     shown = len(columns) if any(file.etag for file in files) else len(columns) - 1

@@ -107,7 +107,7 @@ def join_each(shop: Shop, periods: Sequence[Period]) -> None:
 
 def _unchanged(shop: Shop, receipt: Receipt) -> Figures | None:
     """Return what an earlier join has made, if it was of the same data files and its own are as it left them."""
-    notes = receipt.check(shop.storage, {name: shop.data_files(name) for name in _MADE})
+    notes = receipt.notes_if_valid(shop.storage, {name: shop.data_files(name) for name in _MADE})
     if notes is not None:
         shop.make_views()
         with suppress(TableError, PySparkException):  # data files may have been deleted by hand

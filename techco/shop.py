@@ -52,7 +52,7 @@ class Shop:
         return Tables(self.spark, self.storage)
 
     def table(self, name: str) -> DataFrame:
-        """One table, of those by day the period.
+        """Read one table, of those by day the period.
 
         Raises
         ------
@@ -62,12 +62,12 @@ class Shop:
         return self.tables.read(name, self.period if TABLES[name].by_day else None)
 
     def files(self, name: str) -> list[DataFile]:
-        """The data files of one table, of those by day the period's; none if it is not there yet."""
+        """List the data files of one table, of those by day the period's; none if it is not there yet."""
         files = self.tables.data_files(name)
         return [file for file in files if not TABLES[name].by_day or file.day in self.period]
 
     def data_files(self, name: str) -> list[str]:
-        """The paths of these files, sorted."""
+        """List the paths of these files, sorted."""
         return sorted(file.path for file in self.files(name))
 
     @property
@@ -101,7 +101,7 @@ class Shop:
         return self.table("product_sales")
 
     def scratch(self) -> Scratch:
-        """Where a step puts aside what it must; beside the tables if the engine does not see this machine's files."""
+        """Make a folder for intermediate results, beside the tables if the engine does not see this machine's files."""
         return Scratch(self.spark, None if parse_engine(self.engine).is_local else self.storage)
 
     def existing(self) -> list[str]:

@@ -58,7 +58,7 @@ def read_csv(storage: Storage, file: RawFile, columns: Sequence[str], scratch: S
         frame = _read_in_parallel(storage, file, header, places, scratch)
         if frame is not None:
             return frame
-    return scratch.put_rows(_rows(storage, file, len(header), places), ddl)
+    return scratch.write_rows(_rows(storage, file, len(header), places), ddl)
 
 
 def check_columns(storage: Storage, file: RawFile, columns: Sequence[str]) -> None:
@@ -73,14 +73,8 @@ def check_columns(storage: Storage, file: RawFile, columns: Sequence[str]) -> No
 
 
 def _header(storage: Storage, file: RawFile) -> list[str]:
-    """The fields of the first record, none in a blank file.
-
-    Raises
-    ------
-    RawFileError
-        When its first line cannot be read as CSV.
-    """
-    text_reader.head(storage, file)
+    """Read the fields of the first record, none in a blank file."""
+    text_reader.read_start(storage, file)
     with text_reader.open_text(storage, file) as stream:
         raw, fields = next(_records(stream), ("", []))
     if raw and not fields:
@@ -92,7 +86,7 @@ def _header(storage: Storage, file: RawFile) -> list[str]:
 
 
 def _places(file: RawFile, header: list[str], columns: Sequence[str]) -> dict[str, int]:
-    """The place of each needed column in the header."""
+    """Find the place of each needed column in the header."""
     found = [name.strip().lower() for name in header]
     missing = [name for name in columns if found.count(name) != 1]
     if missing:
@@ -104,7 +98,7 @@ def _places(file: RawFile, header: list[str], columns: Sequence[str]) -> dict[st
 
 
 def _shown(text: str) -> str:
-    """Text of a raw file for a message: not too long, and what cannot be seen is written as Python does."""
+    """Shorten text of a raw file for a message, and write what cannot be seen as Python does."""
     short = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]} …"
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
 
@@ -121,7 +115,7 @@ def _rows(storage: Storage, file: RawFile, width: int, places: dict[str, int]) -
 
 
 def _records(stream: TextIO, width: int | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Text and fields of each record that is not blank.
+    """Yield text and fields of each record that is not blank.
 
     A quote that is never closed would swallow all lines after it. So a record over several lines that never ends, or
     has not `width` fields, is taken for one broken line without fields, and what follows is read again.

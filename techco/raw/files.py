@@ -12,7 +12,7 @@ _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson
 
 
 def raw_file(storage: Storage, name: str) -> RawFile:
-    """One raw file at the root.
+    """Find one raw file at the root.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def raw_file(storage: Storage, name: str) -> RawFile:
 
 
 def log_files(storage: Storage, period: Period) -> list[RawFile]:
-    """The files with web logs, sorted by name; those in `date=` folders outside the period are left out.
+    """List the files with web logs, sorted by name, without those in `date=` folders outside the period.
 
     Raises
     ------

@@ -83,7 +83,7 @@ def _parse(texts: pa.StringArray, kinds: tuple[pa.DataType, ...]) -> Iterator[pa
 
 
 def _by_arrow(texts: pa.StringArray, kinds: tuple[pa.DataType, ...]) -> pa.Table | None:
-    """All texts at once; None if one is not an object of fields of these types.
+    """Parse all texts at once; None if one is not an object of fields of these types.
 
     If as many objects are found as there are texts, each text is one. For a text that begins with `{` and ends with
     `}`, broken off, cannot be completed by the next one: after it comes a line break, which no string may have, and a
@@ -123,13 +123,13 @@ def _may_be_deep(data: bytes, records: int) -> bool:
 
 
 def _is_deep(texts: pa.StringArray) -> bool:
-    """Whether a text has so many brackets that it may be nested deeper than is allowed."""
+    """Return whether a text has so many brackets that it may be nested deeper than is allowed."""
     most = pc.max(pc.add(pc.count_substring(texts, "{"), pc.count_substring(texts, "[")))
     return bool(most.as_py() > MAX_DEPTH)
 
 
 def _kinds(text: str) -> tuple[pa.DataType, ...]:
-    """The types of the fields of a record, the usual ones where it does not tell."""
+    """Return the types of the fields of a record, the usual ones where it does not tell."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):

@@ -151,7 +151,7 @@ def _next_record(window: _Window) -> RawRecord:
                 return _record(window.take(end), value)
             is_cut = True
         except ValueError as error:
-            is_cut = _cut_off(error, window)
+            is_cut = _ends_too_early(error, window)
         except RecursionError:
             if not window.is_endless and (end := _place_of_depth(0, window)):
                 return RawRecord(_clean(window.take(end)), None)
@@ -164,15 +164,15 @@ def _next_record(window: _Window) -> RawRecord:
         window.grow()
 
 
-def _cut_off(error: ValueError, window: _Window) -> bool:
-    """Whether the parser failed because the window ends, not because the text is wrong."""
+def _ends_too_early(error: ValueError, window: _Window) -> bool:
+    """Return whether the parser failed because the window ends, not because the text is wrong."""
     if not isinstance(error, json.JSONDecodeError):
         return False
     return error.msg.startswith("Unterminated string") or error.pos >= len(window.text) - 16
 
 
 def _place_of_depth(depth: int, window: _Window) -> int:
-    """The place after the bracket with which a value is nested so deep, 0 for its end; 0 if there is none."""
+    """Return the place after the bracket with which a value is nested so deep, 0 for its end; 0 if there is none."""
     depths = 0
     for token in _TOKEN.finditer(window.text, window.position):
         depths += _STEP.get(token[0], 0)
@@ -182,7 +182,7 @@ def _place_of_depth(depth: int, window: _Window) -> int:
 
 
 def is_deep(text: str) -> bool:
-    """Whether the brackets of a JSON text are nested deeper than `MAX_DEPTH`."""
+    """Return whether the brackets of a JSON text are nested deeper than `MAX_DEPTH`."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     depths = accumulate(_STEP.get(token[0], 0) for token in _TOKEN.finditer(text))
@@ -207,20 +207,20 @@ def _skip_broken(window: _Window, broken: int) -> str:
 
 
 def _next_object(window: _Window, start: int) -> tuple[int, bool]:
-    """Where in the window the gap before the next object begins, or may do so, and whether it does."""
+    """Return where the gap before the next object begins in the window, or may do so, and whether it does."""
     text = window.text
     while (brace := text.find("{", start)) >= 0:
-        if (gap := _gap_before(text, start, brace)) >= 0:
+        if (gap := _separator_before(text, start, brace)) >= 0:
             return gap, True
         start = brace + 1
-    gap = _gap_before(text, start, len(text))
+    gap = _separator_before(text, start, len(text))
     if gap < 0 or window.complete or window.remaining() >= MAX_RECORD_CHARS:
         gap = len(text)
     return gap, False
 
 
-def _gap_before(text: str, start: int, end: int) -> int:
-    """Where the comma, `[` or line break begins that only blanks separate from a place; -1 if there is none."""
+def _separator_before(text: str, start: int, end: int) -> int:
+    """Return where the comma, `[` or line break begins that only blanks separate from a place; -1 for none."""
     edge = start + len(text[start:end].rstrip())
     if text[start:edge].endswith((",", "[")):
         return edge - 1
@@ -242,7 +242,7 @@ def _text(value: Any) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Text that UTF-8 can hold: JSON may name half a surrogate pair, which is no character."""
+    """Make text that UTF-8 can hold: JSON may name half a surrogate pair, which is no character."""
     return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 

@@ -206,7 +206,7 @@ def _check_any_json(counts: Counts, files: Sequence[RawFile]) -> None:
 
 
 def _judge_snapshot(table: TableContract, judged: DataFrame, conflict: str, scratch: Scratch) -> Judged:
-    judged = scratch.put(judged)
+    judged = scratch.materialize(judged)
     outcomes = _Outcomes(table.name, judged.count())
     outcomes.add_refused(judged, F.col("reason"))
     accepted, refused = _resolve_duplicates(judged, table, conflict, outcomes, scratch)
@@ -229,7 +229,7 @@ def _resolve_duplicates(
         return good.select(names), refused
     others = [name for name in names if name not in (*key, "event_date")]
     doubtful = good.join(repeated, key, "left_semi").select(good.columns)
-    marked = scratch.put(rules.mark_duplicates(doubtful, key, others, conflict))
+    marked = scratch.materialize(rules.mark_duplicates(doubtful, key, others, conflict))
     unique = good.join(repeated, key, "left_anti").select(good.columns)
     kept = marked.where(~F.col("is_duplicate") & F.col("reason").isNull())
     losers = marked.where(~F.col("is_duplicate") & F.col("reason").isNotNull()).select(refused.columns)
@@ -241,11 +241,11 @@ def _resolve_duplicates(
 
 
 def _repeated(good: DataFrame, key: list[str], rows: int, scratch: Scratch) -> DataFrame:
-    """The keys of more than one row, found share by share where the engine may not group all at once."""
+    """Find the keys of more than one row, share by share where the engine may not group all at once."""
     at_once = dialect(scratch.spark).keys_at_once
     shares = max(1, -(-rows // at_once)) if at_once else 1
     found = []
     for share in range(shares):
         part = good.where(F.pmod(F.col(key[-1]), F.lit(shares)) == share) if shares > 1 else good
-        found.append(scratch.put(part.groupBy(*key).count().where("count > 1").select(*key)))
+        found.append(scratch.materialize(part.groupBy(*key).count().where("count > 1").select(*key)))
     return reduce(lambda a, b: a.unionByName(b), found)

@@ -75,7 +75,7 @@ class LogReader:
         frames = [
             frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array, judge)
         ]
-        return reduce(lambda a, b: a.unionByName(b), frames or [self._put(None, judge)]).drop("part")
+        return reduce(lambda a, b: a.unionByName(b), frames or [self._read_alone(None, judge)]).drop("part")
 
     def _read_group(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
         """Read files together, but those with long pieces, which the engine would hold in memory as a whole."""
@@ -83,7 +83,7 @@ class LogReader:
         alone = [file for file in files if text_reader.has_long_piece(self.storage, file, separator)]
         together = [file for file in files if file not in alone]
         frames = self._read_together(together, is_array, judge) if together else []
-        return [*frames, *(self._put(file, judge) for file in alone)]
+        return [*frames, *(self._read_alone(file, judge) for file in alone)]
 
     def _read_together(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
         """Read files together; if the engine cannot, each on its own, unless one of them is not text."""
@@ -95,10 +95,10 @@ class LogReader:
             for file in files:
                 text_reader.check_readable(self.storage, file)
             # Sail refuses zeros after a compressed file, and Arrow a batch of more than 2 GB.
-            return [self._put(file, judge) for file in files]
+            return [self._read_alone(file, judge) for file in files]
 
     def _read_arrays(self, files: list[RawFile], judge: Judge) -> list[DataFrame]:
-        """Files with one array each: together if all pieces are objects, else halves, down to the file that is odd."""
+        """Read files of one array each: together if all pieces are objects, else in halves, down to the odd file."""
         from pyspark.sql import functions as F
 
         text = F.col("value")
@@ -108,7 +108,7 @@ class LogReader:
         pieces = self._text(files, "}").select(raw.alias("raw"), part.alias("part"), "files")
         whole = F.col("is_object") & ~_is_doubtful("raw")
         parsed = parse_records(pieces).withColumn("part", F.when(whole | (F.col("part") == "end"), F.col("part")))
-        judged = self.scratch.put(judge(parsed))
+        judged = self.scratch.materialize(judge(parsed))
         found = {row[0]: row[1] for row in judged.groupBy("part").count().collect()}
         # An array without objects has no first one, and is read as quickly the other way.
         if None not in found and found.get("first") == len(files) == found.get("end"):
@@ -116,32 +116,34 @@ class LogReader:
         if len(files) > 1:
             middle = len(files) // 2
             return self._read_arrays(files[:middle], judge) + self._read_arrays(files[middle:], judge)
-        return [self._put(files[0], judge)]
+        return [self._read_alone(files[0], judge)]
 
     def _read_lines(self, files: list[RawFile], judge: Judge) -> DataFrame:
-        """Files of JSON lines, whatever is in them."""
+        """Read files of JSON lines, whatever is in them."""
         from pyspark.sql import functions as F
 
         raw = F.trim(F.col("value"), F.lit(_AROUND)).alias("raw")
         part = F.when(_is_doubtful("raw"), "doubtful").otherwise("line").alias("part")
         lines = self._text(files, "\n").select(raw, "files").where("raw <> ''").select("raw", part, "files")
-        judged = self.scratch.put(judge(parse_records(lines)))
+        judged = self.scratch.materialize(judge(parse_records(lines)))
         if not judged.where("part = 'doubtful'").isEmpty():
             for file in files:
                 text_reader.check_readable(self.storage, file)
         return judged
 
-    def _put(self, file: RawFile | None, judge: Judge) -> DataFrame:
-        """A file that is read exactly, or nothing."""
+    def _read_alone(self, file: RawFile | None, judge: Judge) -> DataFrame:
+        """Read a file exactly and in one stream; None gives no records."""
         records = _parse(self.storage, file) if file else ()
         same = {"part": "stream", "files": self.numbers.get(file.name) if file else None}
         rows: Iterator[dict[str, object]] = (
             {**same, "raw": r.raw, "is_object": r.values is not None, **(r.values or {})} for r in records
         )
-        return self.scratch.put(judge(self.scratch.put_rows(rows, f"{RECORDS_DDL}, part STRING, files STRING")))
+        return self.scratch.materialize(
+            judge(self.scratch.write_rows(rows, f"{RECORDS_DDL}, part STRING, files STRING"))
+        )
 
     def _text(self, files: list[RawFile], separator: str) -> DataFrame:
-        """Pieces of text in `value`, and in `files` the number of their set."""
+        """Read pieces of text into `value`, and the number of their set into `files`."""
         from pyspark.sql import functions as F
 
         engine = dialect(self.scratch.spark)
@@ -157,21 +159,21 @@ class LogReader:
 
 
 def _is_doubtful(text: str) -> Column:
-    """Whether a column may come from bytes that are not UTF-8: Sail refuses these, Apache Spark keeps them."""
+    """Return whether text may be from bytes that are not UTF-8: Sail refuses these, Apache Spark keeps them."""
     from pyspark.sql import functions as F
 
     return F.contains(text, F.lit(_REPLACED)) | ~F.is_valid_utf8(text)
 
 
 def is_array(storage: Storage, file: RawFile) -> bool:
-    """Whether a file is one JSON array, else it has JSON lines; reads its beginning only.
+    """Return whether a file is one JSON array, else it has JSON lines; reads its beginning only.
 
     Raises
     ------
     RawFileError
         When it is neither.
     """
-    start = text_reader.head(storage, file)
+    start = text_reader.read_start(storage, file)
     if not start and file.name.partition("/")[0] != LOGS_FOLDER:
         raise RawFileError(f"{file.name} is empty: it has blanks only. Put the shop's file there and run again.")
     if start and "{" not in start and not start[1:].lstrip(_AROUND).startswith("]"):
@@ -183,7 +185,7 @@ def is_array(storage: Storage, file: RawFile) -> bool:
 
 
 def first_records(storage: Storage, file: RawFile, count: int) -> list[json_stream.RawRecord]:
-    """The first records of a file, fewer if it has fewer; reads little more than these.
+    """Read the first records of a file, fewer if it has fewer, and little more than these.
 
     Raises
     ------
@@ -194,7 +196,7 @@ def first_records(storage: Storage, file: RawFile, count: int) -> list[json_stre
 
 
 def _parse(storage: Storage, file: RawFile) -> Iterator[json_stream.RawRecord]:
-    """The records of a file, read exactly and in one stream."""
+    """Read the records of a file exactly and in one stream."""
     whole = is_array(storage, file)
     with text_reader.open_text(storage, file, newline="\n") as stream:
         if whole:

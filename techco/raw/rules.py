@@ -26,12 +26,12 @@ _PRICE = r"^[0-9]+(\.[0-9]*)?\z"
 
 
 def strip(text: Column) -> Column:
-    """Text without blanks, tabs and line breaks around it."""
+    """Remove blanks, tabs and line breaks around a text."""
     return F.trim(text, F.lit(" \t\r\n"))
 
 
 def read_key(text: Column, prefix: str) -> Column:
-    """The number of a key.
+    """Read the number of a key.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def read_key(text: Column, prefix: str) -> Column:
 
 
 def read_integer(text: Column, kind: str = "long") -> Column:
-    """An integer, `2.0` included; null if the text is none or does not fit into the type."""
+    """Read an integer, `2.0` included; null if the text is none or does not fit into the type."""
     stripped = strip(text)
     exact = F.when(stripped.rlike(_LONG), F.regexp_replace(stripped, r"\.0+$", "").try_cast(kind))
     return F.when(text.rlike(_DIGITS), text.try_cast(kind)).otherwise(exact)
 
 
 def read_timestamp(text: Column) -> Column:
-    """A wall-clock time, `timestamp_ntz` in microseconds.
+    """Read a wall-clock time, `timestamp_ntz` in microseconds.
 
     `YYYY-MM-DD HH:MM:SS` with a blank or `T`; fractions are cut after the microsecond, an offset is ignored. Null if
     the text has another form or the day or time does not exist.
@@ -117,7 +117,7 @@ def apply_log_rules(records: DataFrame, period: Period, keep: Sequence[str] = ()
 
 
 def _log_reason() -> Column:
-    """The first reason that applies, in the order of `LogReason`; null if none does."""
+    """Return the first reason that applies, in the order of `LogReason`; null if none does."""
     action, quantity = F.col("action"), F.col("quantity")
     is_purchase = action == "purchase"
     tests = {

@@ -1,4 +1,4 @@
-"""Opens raw files as text, and says what is wrong with one that is not."""
+"""Opens raw files as text, and refuses what is not."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _ZEROS: dict[tuple[bool, ...], str] = {
 }
 
 
-def head(storage: Storage, file: RawFile) -> str:
-    """The first characters of a file that are no blanks, up to 64 KiB, without a byte order mark.
+def read_start(storage: Storage, file: RawFile) -> str:
+    """Read the first characters of a file that are no blanks, up to 64 KiB, without a byte order mark.
 
     Raises
     ------
     RawFileError
         When it is compressed but not named .gz or the other way round, or its encoding is not UTF-8.
     """
-    with _bytes(storage, file) as stream, _readable(file):
+    with _open_bytes(storage, file) as stream, _damage_explained(file):
         start = beginning = stream.read(_HEAD_BYTES)
         while beginning and not beginning.removeprefix(codecs.BOM_UTF8).strip(_BLANKS):
             beginning = stream.read(_HEAD_BYTES)
@@ -74,7 +74,7 @@ def open_text(storage: Storage, file: RawFile, newline: str = "") -> Iterator[Te
     RawFileError
         Inside the `with` block too, when bytes are not UTF-8 (names the first) or compression is damaged.
     """
-    with _bytes(storage, file) as stream, _readable(file):
+    with _open_bytes(storage, file) as stream, _damage_explained(file):
         try:
             yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline=newline)
         except UnicodeDecodeError:
@@ -101,7 +101,7 @@ def lines(stream: TextIO, limit: int, breaks: str = "\r\n") -> Iterator[tuple[st
 
 
 def has_long_piece(storage: Storage, file: RawFile, separator: bytes) -> bool:
-    """Whether a file has a very long piece without a separator; reads little, but for compressed files.
+    """Return whether a file has a very long piece without a separator; reads little, but for compressed files.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def has_long_piece(storage: Storage, file: RawFile, separator: bytes) -> bool:
     is_compressed = file.name.endswith(".gz")
     if file.size * (_MOST_COMPRESSED if is_compressed else 1) < _BLOCK_BYTES:
         return False
-    with _bytes(storage, file) as stream, _readable(file):
+    with _open_bytes(storage, file) as stream, _damage_explained(file):
         if is_compressed:
             return _has_long_run(stream, separator)
         stream = getattr(stream, "raw", stream)  # a buffer may be large, and is fetched over the network
@@ -120,7 +120,7 @@ def has_long_piece(storage: Storage, file: RawFile, separator: bytes) -> bool:
 
 
 def _has_separator(stream: BinaryIO, start: int, separator: bytes) -> bool:
-    """Whether there is one in the block at a place."""
+    """Return whether there is a separator in the block at a place."""
     stream.seek(start)
     left = _BLOCK_BYTES
     while left > 0 and (chunk := stream.read(min(_HEAD_BYTES, left))):
@@ -149,7 +149,7 @@ def check_readable(storage: Storage, file: RawFile) -> None:
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = 0
-    with _bytes(storage, file) as stream, _readable(file):
+    with _open_bytes(storage, file) as stream, _damage_explained(file):
         while True:
             chunk = stream.read(_CHUNK_BYTES)
             pending = len(decoder.getstate()[0])
@@ -167,7 +167,7 @@ def check_readable(storage: Storage, file: RawFile) -> None:
 
 
 @contextmanager
-def _bytes(storage: Storage, file: RawFile) -> Iterator[BinaryIO]:
+def _open_bytes(storage: Storage, file: RawFile) -> Iterator[BinaryIO]:
     with storage.open(file) as stream:
         compressed = stream.read(2) == _GZIP
         stream.seek(0)
@@ -178,7 +178,7 @@ def _bytes(storage: Storage, file: RawFile) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _readable(file: RawFile) -> Iterator[None]:
+def _damage_explained(file: RawFile) -> Iterator[None]:
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

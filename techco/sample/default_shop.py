@@ -22,7 +22,7 @@ _VERSION = "1"  # changes with what the generator writes
 
 
 def sample_folder() -> Path:
-    """Where the sample shop is, or will be."""
+    """Return where the sample shop is, or will be."""
     return platformdirs.user_cache_path("techco") / _VERSION / _NAME
 
 

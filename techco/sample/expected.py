@@ -59,18 +59,6 @@ class Expected:
     unknown_product_purchases: int
     unknown_customer_logs: int
 
-    @property
-    def tables(self) -> dict[str, list[Row]]:
-        """The rows of each CSV of the report, by its name."""
-        return {
-            "action_frequency": self.action_frequency,
-            "unique_customers": self.unique_customers_by_action,
-            "sales_by_category": self.sales_by_category,
-            "sales_by_day": self.sales_by_day,
-            "sales_by_product": self.sales_by_product,
-            "spend_by_customer": self.spend_by_customer,
-        }
-
     def to_json(self) -> str:
-        """Everything as one JSON object, indented."""
+        """Return everything as one JSON object, indented."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)

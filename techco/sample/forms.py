@@ -50,11 +50,11 @@ class Texts:
         ]
 
     def lines(self, fields: Sequence[str]) -> str:
-        """The last fields of a record and its end."""
+        """Write the last fields of a record and its end."""
         return ",\n    ".join(fields) + "\n  }" if self.pretty else ", ".join(fields) + "}"
 
     def usual(self, chunk: Chunk) -> list[str]:
-        """The texts of well-formed logs, exactly as `json.dumps` writes them but ten times as fast."""
+        """Write well-formed logs, exactly as `json.dumps` writes them but ten times as fast."""
         logs = chunk.logs
         tails = (logs.action * (MAX_QUANTITY + 1) + logs.quantity).tolist()
         days, seconds, products, ends = self._days, self._seconds, self._products, self._tails
@@ -73,7 +73,7 @@ class Texts:
         ]
 
     def odd(self, record: dict[str, Any] | str, *, ascii_only: bool) -> str:
-        """The text of one record of a messy shop; text that is no JSON stays as it is."""
+        """Write one record of a messy shop; text that is no JSON stays as it is."""
         if isinstance(record, str):
             return "  " + record if self.pretty else record
         encoder = _ASCII if ascii_only else _UNICODE
@@ -84,7 +84,7 @@ _ASCII, _UNICODE = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)
 
 
 def _indented(value: Any, encoder: json.JSONEncoder, margin: str) -> str:
-    """A value as `json.dumps` indents it, which leaves reference cycles behind for each: memory would swing."""
+    """Write a value as `json.dumps` does, which leaves reference cycles behind for each: memory would swing."""
     inner = margin + "  "
     if isinstance(value, dict) and value:
         items = [f"{encoder.encode(key)}: {_indented(item, encoder, inner)}" for key, item in value.items()]

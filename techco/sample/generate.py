@@ -21,7 +21,7 @@ from techco.system.files import write_whole
 if TYPE_CHECKING:
     from techco.sample.forms import Sink, Texts
     from techco.sample.mess import OddLog
-    from techco.sample.tally import Shop
+    from techco.sample.tally import RawTables
     from techco.sample.traffic import Chunk
 
 __all__ = ["Expected", "Form", "SampleSpec", "generate"]
@@ -83,7 +83,7 @@ def generate(directory: Path, spec: SampleSpec) -> Expected:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    """Raw files without the marker may be those of a real shop: they are never replaced."""
+    """Refuse a directory with files of a real shop: raw files without the marker are never replaced."""
     if not directory.exists():
         return
     if not directory.is_dir():
@@ -110,15 +110,15 @@ def _write(folder: Path, spec: SampleSpec) -> Expected:
     return expected
 
 
-def _write_logs(folder: Path, spec: SampleSpec, shop: Shop) -> Expected:
+def _write_logs(folder: Path, spec: SampleSpec, shop: RawTables) -> Expected:
     from techco.sample.forms import Texts, open_sink
-    from techco.sample.mess import Mess, meanings
+    from techco.sample.mess import OddLogMaker, meanings
     from techco.sample.odd_logs import ALL_ACTIONS
     from techco.sample.tally import Tally
     from techco.sample.traffic import well_formed_logs
 
     tally, texts = Tally(spec, shop, ALL_ACTIONS), Texts(spec)
-    mess = Mess(spec, shop) if spec.messy else None
+    mess = OddLogMaker(spec, shop) if spec.messy else None
     with ExitStack() as stack:
         sink = open_sink(folder, spec, stack)
         for chunk in well_formed_logs(spec):
@@ -126,7 +126,7 @@ def _write_logs(folder: Path, spec: SampleSpec, shop: Shop) -> Expected:
             _write_chunk(sink, spec, chunk, texts, odd)
             tally.accept(chunk.logs)
             tally.accept(meanings(odd, spec))
-            tally.fates.counts.update(one.fate for one in odd if not one.meaning)
+            tally.outcomes.counts.update(one.outcome for one in odd if not one.meaning)
     return tally.expected(tuple(LogReason), (*CustomerReason, *ProductReason))
 
 

@@ -16,7 +16,7 @@ from techco.sample.odd_logs import ABSENT, ALL_ACTIONS, OTHER_ACTIONS, Changes, 
 from techco.sample.randomness import permutation, stream
 from techco.sample.spec import SampleSpec
 from techco.sample.tables import STRANGERS
-from techco.sample.tally import ACCEPTED, DUPLICATE, OUTSIDE, Shop
+from techco.sample.tally import ACCEPTED, DUPLICATE, OUTSIDE, RawTables
 from techco.sample.traffic import ACTIONS, Chunk, Logs
 
 
@@ -30,7 +30,7 @@ class OddLog:
         A JSON object, or text that is none.
     day
         Day of its timestamp if that lies in the period, else None.
-    fate
+    outcome
         `ACCEPTED`, `DUPLICATE`, `OUTSIDE` or the reason for quarantine.
     meaning
         What the tables must show of an accepted log.
@@ -39,7 +39,7 @@ class OddLog:
     anchor: int
     record: dict[str, Any] | str
     day: date | None
-    fate: str
+    outcome: str
     meaning: Log | None = None
 
     @property
@@ -48,17 +48,17 @@ class OddLog:
         return self.anchor % 2 == 0
 
 
-class Mess:
+class OddLogMaker:
     """Makes the odd logs of a shop, chunk by chunk; their ids follow those of the well-formed logs."""
 
-    def __init__(self, spec: SampleSpec, shop: Shop) -> None:
+    def __init__(self, spec: SampleSpec, shop: RawTables) -> None:
         self._spec, self._shop = spec, shop
         self._rng = stream(spec.seed, "odd logs")
         self._ids = itertools.count(spec.logs + 1)
         self._turn = itertools.count()
 
     def odd_logs(self, chunk: Chunk) -> list[OddLog]:
-        """Every inconsistency as often as is due in this chunk, in order of their anchors.
+        """Make every inconsistency as often as is due in this chunk, in order of their anchors.
 
         A broken record always has well-formed ones on both sides.
         """
@@ -74,16 +74,16 @@ class Mess:
         broken = self._broken(iter(order), rounds)
         return sorted([*self._found, *broken], key=lambda odd: (odd.anchor, isinstance(odd.record, str)))
 
-    def _put(self, fate: str, log: Log, changes: Changes | None = None, anchor: int | None = None) -> None:
+    def _put(self, outcome: str, log: Log, changes: Changes | None = None, anchor: int | None = None) -> None:
         """Add a record; without an anchor it comes anywhere in the chunk."""
         record = log.record(changes or {})
-        dated = fate not in (OUTSIDE, LogReason.TIMESTAMP)
+        dated = outcome not in (OUTSIDE, LogReason.TIMESTAMP)
         place = next(self._anchors) if anchor is None else anchor
-        meaning = log if fate == ACCEPTED else None
-        self._found.append(OddLog(place, record, log.time.date() if dated else None, fate, meaning))
+        meaning = log if outcome == ACCEPTED else None
+        self._found.append(OddLog(place, record, log.time.date() if dated else None, outcome, meaning))
 
     def _usual(self) -> tuple[int, Log]:
-        """The next well-formed log and its position."""
+        """Return the next well-formed log and its position."""
         at, logs = next(self._anchors), self._chunk.logs
         start = datetime.combine(self._spec.start_date, time())
         moment = start + timedelta(days=int(logs.day[at]), seconds=int(self._chunk.second[at]))
@@ -97,7 +97,7 @@ class Mess:
         )
 
     def _fresh(self, **changes: Any) -> tuple[int, Log]:
-        """A valid log with an id of its own, like the next well-formed one but put into the cart, and its position."""
+        """Make a valid log with an id of its own, like the next well-formed one but put into the cart."""
         at, log = self._usual()
         usual: dict[str, Any] = {"log_id": next(self._ids), "action": "add_to_cart", "quantity": log.quantity or 2}
         return at, replace(log, **(usual | changes))
@@ -111,7 +111,7 @@ class Mess:
         self._put(DUPLICATE, loser, odd_logs.WRITINGS[3](loser))
 
     def _later(self, moment: datetime) -> datetime:
-        """A moment after the given one, most often on another day of the period."""
+        """Return a moment after the given one, most often on another day of the period."""
         last = datetime.combine(self._spec.end_date, time(23, 59, 59))
         return max(moment, min(moment + timedelta(days=1, seconds=1), last))
 
@@ -190,7 +190,7 @@ class Mess:
 
 
 def meanings(odd: list[OddLog], spec: SampleSpec) -> Logs:
-    """The accepted ones of the odd logs as arrays."""
+    """Return the accepted ones of the odd logs as arrays."""
     logs = [one.meaning for one in odd if one.meaning]
     rows = [
         (

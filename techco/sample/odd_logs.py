@@ -29,7 +29,7 @@ class Log:
     quantity: int | None
 
     def record(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """The log as a JSON object in the usual form, but for the given keys."""
+        """Write the log as a JSON object in the usual form, but for the given keys."""
         usual = {
             "log_id": self.log_id,
             "timestamp": f"{self.time:%Y-%m-%d %H:%M:%S}" + (f".{self.time:%f}" if self.time.microsecond else ""),
@@ -126,7 +126,7 @@ OUTSIDE_FAULTS: tuple[Changes, ...] = (
 
 
 def broken_texts(log_id: int, *, line_breaks: bool) -> tuple[str, ...]:
-    """Texts of records that are not JSON objects.
+    """Make texts of records that are not JSON objects.
 
     None holds a comma followed by a brace, so a reader that goes on at the next `{` after a comma, a bracket or a line
     break refuses exactly one record for each.

@@ -25,7 +25,7 @@ class OddRow:
     ----------
     cells
         Text by column; columns that are not named stay empty.
-    fate
+    outcome
         `ACCEPTED`, `DUPLICATE` or the reason for quarantine.
     key
         Number of the customer or product the row is about.
@@ -36,37 +36,37 @@ class OddRow:
     """
 
     cells: dict[str, str]
-    fate: str
+    outcome: str
     key: int
     fields: int = 0
     product: Product | None = None
 
     def in_order(self, columns: Sequence[str]) -> list[str]:
-        """The fields of the row as the file holds them."""
+        """Return the fields of the row as the file holds them."""
         cells = [self.cells.get(column, "") for column in columns]
         return cells[: self.fields] if self.fields < 0 else cells + ["surplus"] * self.fields
 
 
 def odd_customers(ids: Iterator[int]) -> Iterable[OddRow]:
-    """Each inconsistency of customers once, with numbers of their own from `ids`."""
+    """Make each inconsistency of customers once, with numbers of their own from `ids`."""
     yield from _accepted_customers(ids)
     yield from _repeated_customers(ids)
     yield from _refused_customers(ids)
 
 
 def odd_products(ids: Iterator[int]) -> Iterable[OddRow]:
-    """Each inconsistency of products once, with numbers of their own from `ids`."""
+    """Make each inconsistency of products once, with numbers of their own from `ids`."""
     yield from _accepted_products(ids)
     yield from _repeated_products(ids)
     yield from _refused_products(ids)
 
 
 def cents(price: str) -> int:
-    """A price in cents, rounded half up."""
+    """Read a price in cents, rounded half up."""
     return int((Decimal(price) * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _customer(fate: str, number: int, key: str | None = None, fields: int = 0, **cells: str) -> OddRow:
+def _customer(outcome: str, number: int, key: str | None = None, fields: int = 0, **cells: str) -> OddRow:
     usual = {
         "customer_id": f"CUST{number}" if key is None else key,
         "first_name": "Ann",
@@ -75,7 +75,7 @@ def _customer(fate: str, number: int, key: str | None = None, fields: int = 0, *
         "phone": "+1-202-555-0100",
         "loyalty_tier": "gold",
     }
-    return OddRow(usual | cells, fate, number, fields)
+    return OddRow(usual | cells, outcome, number, fields)
 
 
 def _accepted_customers(ids: Iterator[int]) -> Iterable[OddRow]:
@@ -125,7 +125,7 @@ def _refused_customers(ids: Iterator[int]) -> Iterable[OddRow]:
         yield _customer(CustomerReason.CUSTOMER_ID, next(ids), key)
 
 
-def _product(fate: str, number: int, key: str | None = None, fields: int = 0, **cells: str) -> OddRow:
+def _product(outcome: str, number: int, key: str | None = None, fields: int = 0, **cells: str) -> OddRow:
     texts = {
         "product_id": str(number) if key is None else key,
         "product_name": f"Product {number}",
@@ -134,8 +134,8 @@ def _product(fate: str, number: int, key: str | None = None, fields: int = 0, **
         "supplier": "Example & Sons, Ltd.",
     } | cells
     name, category = texts["product_name"].strip() or None, texts["category"].strip() or None
-    product = Product(number, name, category, cents(texts["price"])) if fate == ACCEPTED else None
-    return OddRow(texts, fate, number, fields, product)
+    product = Product(number, name, category, cents(texts["price"])) if outcome == ACCEPTED else None
+    return OddRow(texts, outcome, number, fields, product)
 
 
 def _accepted_products(ids: Iterator[int]) -> Iterable[OddRow]:

@@ -23,7 +23,7 @@ _STREAMS = {"logs": 0, "odd logs": 1, "customers": 2, "products": 3}
 
 
 def stream(seed: int, name: Literal["logs", "odd logs", "customers", "products"]) -> np.random.Generator:
-    """Random numbers of their own for each part, so that one part does not change another."""
+    """Make random numbers of their own for each part, so that one part does not change another."""
     return np.random.Generator(np.random.PCG64([seed, _STREAMS[name]]))
 
 
@@ -39,7 +39,7 @@ def integers(rng: np.random.Generator, stop: int, size: int) -> Ints:
 
 
 def permutation(rng: np.random.Generator, size: int) -> Ints:
-    """The numbers from 0 to `size` - 1 in random order."""
+    """Return the numbers from 0 to `size` - 1 in random order."""
     return np.argsort(rng.random(size), kind="stable").astype(np.int64)
 
 

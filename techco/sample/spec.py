@@ -67,5 +67,5 @@ class SampleSpec:
         return Period(self.start_date, self.end_date)
 
     def rounds(self, size: int) -> int:
-        """How often each inconsistency occurs in a file of `size` well-formed records: 0.2 % of it, at least twice."""
+        """Return how often each inconsistency occurs in a file of `size` well-formed records: 0.2 %, at least twice."""
         return max(2, size * 2 // 1000) if self.messy else 0

@@ -24,7 +24,7 @@ from techco.sample.odd_rows import (
 )
 from techco.sample.randomness import Bools, chunks, integers, stream
 from techco.sample.spec import SampleSpec
-from techco.sample.tally import ACCEPTED, Fates, Product, Shop
+from techco.sample.tally import ACCEPTED, Outcomes, Product, RawTables
 
 CATEGORIES = ("Electronics", "Clothing", "Books", "Home", "Sports")
 STRANGERS = 20
@@ -36,7 +36,7 @@ _MAIL_HOSTS = ("example.com", "example.org")
 _AREAS = ("202", "303", "404", "503", "602", "617", "702", "808")
 
 
-def write_tables(folder: Path, spec: SampleSpec) -> Shop:
+def write_tables(folder: Path, spec: SampleSpec) -> RawTables:
     """Write both files and say what a correct reader finds in them.
 
     Parameters
@@ -53,13 +53,13 @@ def write_tables(folder: Path, spec: SampleSpec) -> Shop:
     rows = ([str(p.product_id), str(p.name), str(p.category), _price(p.cents)] for p in clean)
     _write_csv(folder / "product_data.csv", PRODUCT_COLUMNS, MESSY_PRODUCT_COLUMNS, rows, things, spec)
     extra = [row.product for row in things if row.product]
-    return Shop(
+    return RawTables(
         products={product.product_id: product for product in (*clean, *extra)},
         customers=_known_customers(spec, people),
         extra_products=[product.product_id for product in extra],
-        unpriced_product=next((row.key for row in things if row.fate == ProductReason.PRICE), 0),
-        customer_fates=_fates(spec.customers, people),
-        product_fates=_fates(spec.products, things),
+        unpriced_product=next((row.key for row in things if row.outcome == ProductReason.PRICE), 0),
+        customer_outcomes=_outcomes(spec.customers, people),
+        product_outcomes=_outcomes(spec.products, things),
     )
 
 
@@ -82,7 +82,7 @@ def _customers(spec: SampleSpec) -> Iterator[list[str]]:
 
 
 def _name_pool(spec: SampleSpec) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """First and last names, each with what an e-mail address makes of it: asking Faker per customer is slow."""
+    """Make first and last names, each with what an e-mail address makes of it: Faker is slow."""
     fake = Faker("en_US", use_weighting=False)
     fake.seed_instance(spec.seed)
     firsts, lasts = ([name() for _ in range(_NAMES)] for name in (fake.first_name, fake.last_name))
@@ -127,7 +127,7 @@ def _write_csv(
 
 
 def _mingle(usual: Iterable[OddRow], odd: list[OddRow]) -> Iterator[OddRow]:
-    """Two odd rows after each usual one until they are used up, so that both ends of a file are odd or usual."""
+    """Put two odd rows after each usual one until they are used up, so that both ends of a file are odd or usual."""
     waiting = iter(odd)
     for row in usual:
         yield row
@@ -139,12 +139,12 @@ def _known_customers(spec: SampleSpec, odd: list[OddRow]) -> Bools:
     top = max([spec.customers, *(row.key for row in odd)])
     known = np.zeros(top + STRANGERS + 1, dtype=np.bool_)
     known[1 : spec.customers + 1] = True
-    known[[row.key for row in odd if row.fate == ACCEPTED]] = True
+    known[[row.key for row in odd if row.outcome == ACCEPTED]] = True
     return known
 
 
-def _fates(size: int, odd: list[OddRow]) -> Fates:
-    fates = Fates()
-    fates.counts[ACCEPTED] += size
-    fates.counts.update(row.fate for row in odd)
-    return fates
+def _outcomes(size: int, odd: list[OddRow]) -> Outcomes:
+    outcomes = Outcomes()
+    outcomes.counts[ACCEPTED] += size
+    outcomes.counts.update(row.outcome for row in odd)
+    return outcomes

@@ -28,13 +28,13 @@ class Product:
 
 
 @dataclass
-class Fates:
+class Outcomes:
     """How many records of a raw file came to which end: `ACCEPTED`, `DUPLICATE`, `OUTSIDE` or a reason."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def summary(self, *, periods: bool) -> dict[str, int]:
-        """Records read, accepted, duplicates, quarantined and, with `periods`, outside the period."""
+        """Count records read, accepted, duplicates, quarantined and, with `periods`, outside the period."""
         ends = {ACCEPTED: self.counts[ACCEPTED], DUPLICATE: self.counts[DUPLICATE]}
         ends["quarantined"] = sum(self.reasons(()).values())
         if periods:
@@ -42,13 +42,13 @@ class Fates:
         return {"read": self.counts.total(), **ends}
 
     def reasons(self, order: tuple[str, ...]) -> dict[str, int]:
-        """Quarantined records by reason, first those in `order`."""
+        """Count quarantined records by reason, first those in `order`."""
         found = {str(name): n for name, n in self.counts.items() if name not in (ACCEPTED, DUPLICATE, OUTSIDE)}
         return {name: found[name] for name in (*(n for n in order if n in found), *found)}
 
 
 @dataclass(frozen=True)
-class Shop:
+class RawTables:
     """What the two small raw files hold.
 
     Attributes
@@ -61,7 +61,7 @@ class Shop:
         Ids of accepted products that only a messy shop has.
     unpriced_product
         Id of a quarantined product, 0 if there is none.
-    customer_fates, product_fates
+    customer_outcomes, product_outcomes
         What became of the rows.
     """
 
@@ -69,16 +69,16 @@ class Shop:
     customers: Bools
     extra_products: list[int]
     unpriced_product: int
-    customer_fates: Fates
-    product_fates: Fates
+    customer_outcomes: Outcomes
+    product_outcomes: Outcomes
 
 
 class Tally:
     """Running sums over the accepted logs; their size depends on the shop and the period, not on the logs."""
 
-    def __init__(self, spec: SampleSpec, shop: Shop, actions: tuple[str, ...]) -> None:
+    def __init__(self, spec: SampleSpec, shop: RawTables, actions: tuple[str, ...]) -> None:
         self.spec, self.shop, self.actions = spec, shop, actions
-        self.fates = Fates()
+        self.outcomes = Outcomes()
         slots = max([1000, *shop.products, shop.unpriced_product]) + 1
         # The last slot is the one that index -1, "no product", finds.
         self.price = np.full(slots + 1, -1, dtype=np.int64)
@@ -94,7 +94,7 @@ class Tally:
 
     def accept(self, logs: Logs) -> None:
         """Add accepted logs."""
-        self.fates.counts[ACCEPTED] += len(logs)
+        self.outcomes.counts[ACCEPTED] += len(logs)
         np.add.at(self.counts, logs.action, 1)
         np.add.at(self.by_day[0], logs.day, 1)
         self.seen[logs.action, logs.customer] = True
@@ -116,13 +116,13 @@ class Tally:
         self.unknown["customer_logs"] += int(((logs.customer > 0) & ~self.shop.customers[logs.customer]).sum())
 
     def expected(self, reasons: tuple[str, ...], source_reasons: tuple[str, ...]) -> Expected:
-        """The figures after the last log; reasons are listed in the given order."""
-        sources = {"customers": self.shop.customer_fates, "products": self.shop.product_fates}
+        """Return the figures after the last log; reasons are listed in the given order."""
+        sources = {"customers": self.shop.customer_outcomes, "products": self.shop.product_outcomes}
         return Expected(
-            records=self.fates.summary(periods=True),
-            quarantine=self.fates.reasons(reasons),
-            sources={name: fates.summary(periods=False) for name, fates in sources.items()},
-            source_quarantine={name: fates.reasons(source_reasons) for name, fates in sources.items()},
+            records=self.outcomes.summary(periods=True),
+            quarantine=self.outcomes.reasons(reasons),
+            sources={name: outcomes.summary(periods=False) for name, outcomes in sources.items()},
+            source_quarantine={name: outcomes.reasons(source_reasons) for name, outcomes in sources.items()},
             total_sales=_money(int(self.by_day[1].sum())),
             unique_customers=int(self.seen[:, 1:].any(axis=0).sum()),
             action_frequency=self._action_frequency(),
@@ -148,7 +148,7 @@ class Tally:
         return [{"action": action, "unique_customers": n} for action, n in rows]
 
     def _sold(self) -> list[tuple[int, int, Product]]:
-        """Cents, quantity and product, highest first."""
+        """Return cents, quantity and product, highest first."""
         sold = [(int(n), self.shop.products[i]) for i, n in enumerate(self.product_quantity) if n]
         return sorted(((p.cents * n, n, p) for n, p in sold), key=lambda row: (-row[0], row[2].product_id))
 

@@ -59,7 +59,7 @@ class Chunk:
     logs: Logs
 
     def days(self) -> Iterator[tuple[int, int, int]]:
-        """The stretches of one day each: the day, first and end position."""
+        """Yield the stretches of one day each: the day, first and end position."""
         cuts = [0, *(np.flatnonzero(np.diff(self.logs.day)) + 1).tolist(), len(self.logs)]
         return ((int(self.logs.day[a]), a, b) for a, b in pairwise(cuts))
 
@@ -88,7 +88,7 @@ def well_formed_logs(spec: SampleSpec) -> Iterator[Chunk]:
 
 
 def _busy_hours(spec: SampleSpec, rng: np.random.Generator) -> Floats:
-    """Running sum of the weight of each hour of the period."""
+    """Return the running sum of the weight of each hour of the period."""
     jitter = (0.85 + 0.3 * rng.random(spec.period.days)).tolist()
     days = [
         _WEEKDAYS[day.weekday()] * (1 + _GROWTH * n / spec.period.days) * jitter[n] for n, day in enumerate(spec.period)
@@ -97,7 +97,7 @@ def _busy_hours(spec: SampleSpec, rng: np.random.Generator) -> Floats:
 
 
 def _moments(hours: Floats, fraction: Floats) -> tuple[Ints, Ints]:
-    """Day and second of the day where the given fraction of all weight is reached."""
+    """Return day and second of the day where the given fraction of all weight is reached."""
     reached = fraction * hours[-1]
     hour = np.minimum(np.searchsorted(hours, reached, side="right"), len(hours) - 1)
     before = np.where(hour > 0, hours[hour - 1], 0.0)
@@ -106,6 +106,6 @@ def _moments(hours: Floats, fraction: Floats) -> tuple[Ints, Ints]:
 
 
 def _favourites(rng: np.random.Generator, size: int, flatness: float) -> tuple[Ints, Floats]:
-    """Numbers from 1 to `size` in order of popularity, and the running sum of their weights."""
+    """Return numbers from 1 to `size` in order of popularity, and the running sum of their weights."""
     weights = 1.0 / (np.arange(size) + 1 + flatness * size)
     return permutation(rng, size) + 1, np.cumsum(weights)

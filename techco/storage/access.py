@@ -60,7 +60,7 @@ class Access:
             )
 
     def options(self) -> list[str]:
-        """The words of a command line that say the same."""
+        """Return the options of the command line that name the same."""
         named = {"--key-vault": self.key_vault, "--secret": self.secret, "--endpoint": self.endpoint}
         return [word for option, value in named.items() if value for word in (option, value)]
 

@@ -46,7 +46,7 @@ class RawFile:
     stamp: str = field(default="", compare=False)
 
     @property
-    def mark(self) -> str:
+    def version(self) -> str:
         """What changes whenever the content does; empty if nothing is known that does."""
         return self.etag or self.stamp
 
@@ -89,11 +89,11 @@ class Storage(ABC):
 
     @abstractmethod
     def find(self, name: str) -> RawFile | None:
-        """One file, None where there is none of that name."""
+        """Find one file; return None where there is none of that name."""
 
     @abstractmethod
     def files(self, folder: str, hidden: bool = False) -> list[RawFile]:
-        """All files below a folder, sorted by name.
+        """List all files below a folder, sorted by name.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Storage(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """The names at the root that do not begin with `.`, of files and folders, sorted."""
+        """List the names at the root that do not begin with `.`, of files and folders, sorted."""
 
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
@@ -146,7 +146,7 @@ class Storage(ABC):
 
     @abstractmethod
     def delta_root(self) -> str:
-        """The storage as Delta Lake and Sail's writer find it, in characters that neither takes for a pattern.
+        """Return the storage as Delta Lake and Sail's writer find it, in characters that neither takes for a pattern.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Storage(ABC):
         """
 
     def hadoop_settings(self) -> dict[str, str]:
-        """The settings by which Apache Spark opens the storage, a credential among them; none where it needs none.
+        """Return the Hadoop settings with which Apache Spark opens the storage; none where it needs none.
 
         Raises
         ------
@@ -165,11 +165,11 @@ class Storage(ABC):
         return {}
 
     def engine_environment(self) -> AbstractContextManager[object]:
-        """In it, an engine or Delta Lake that touches the storage for the first time finds what it needs for that."""
+        """Set the environment variables with which an engine or Delta Lake opens the storage, for a `with` block."""
         return nullcontext()
 
     def explain_failure(self, words: str) -> str:
-        """What happened to a place in which a step reads or writes, if an engine's words mean that; else empty.
+        """Return what an engine's words mean that name a failure of a storage or disk; empty if they do not.
 
         Engines and Delta Lake say it in terms of their own, without the place.
         """
@@ -181,19 +181,19 @@ class Storage(ABC):
         )
 
     def recovered_from(self, failure: StepFailed) -> bool:
-        """Whether a step failed only because the storage was away, and it has come back; waits for that for a minute.
+        """Return whether a step failed only because the storage was away, and it is back; waits a minute at most.
 
         Engines give up after a few seconds, and cannot be told to wait.
         """
         return False
 
     def _room(self) -> str:
-        """How much room there is where a step writes, in words."""
+        """Return how much room there is where a step writes, in words."""
         return f"{tempfile.gettempdir()} (temporary files) has {free_room(tempfile.gettempdir())} free"
 
 
 def free_room(folder: str) -> str:
-    """How much room is left on the disk of a folder, in words."""
+    """Return how much room is left on the disk of a folder, in words."""
     try:
         return f"{shutil.disk_usage(folder).free / 2**20:,.1f} MB"
     except OSError as error:
@@ -201,12 +201,12 @@ def free_room(folder: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether readers pass over a file or folder of this name, as Spark does."""
+    """Return whether readers pass over a file or folder of this name, as Spark does."""
     return name.startswith((".", "_"))
 
 
 def is_readable(name: str) -> bool:
-    """Whether engines, JSON and pages can hold a name: it is UTF-8, without control characters."""
+    """Return whether engines, JSON and pages can hold a name: it is UTF-8, without control characters."""
     return all(unicodedata.category(letter) not in ("Cc", "Cs") for letter in name)
 
 

@@ -40,7 +40,7 @@ class Folder(Storage):
     """A folder that holds a shop; `url` is its absolute path."""
 
     def path(self, name: str) -> Path:
-        """Where a file or folder of this storage is."""
+        """Return where a file or folder of this storage is."""
         return Path(self.url) / name
 
     def open(self, file: RawFile) -> BinaryIO:
@@ -52,12 +52,12 @@ class Folder(Storage):
             raise StorageError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
 
     def find(self, name: str) -> RawFile | None:
-        """One file."""
+        """Find one file; return None where there is none of that name."""
         path = self.path(name)
         return self._describe(path) if path.is_file() else None
 
     def files(self, folder: str, hidden: bool = False) -> list[RawFile]:
-        """All files below a folder, behind links too.
+        """List all files below a folder, behind links too.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Folder(Storage):
         return found
 
     def names(self) -> list[str]:
-        """The names in the folder."""
+        """List the names in the folder."""
         return sorted(path.name for path in Path(self.url).iterdir() if not path.name.startswith("."))
 
     def write(self, name: str, content: bytes) -> None:
@@ -126,7 +126,7 @@ class Folder(Storage):
         return f"file://{self.url}"
 
     def delta_root(self) -> str:
-        """The path itself, or a link to the folder if engines would misread it."""
+        """Return the path itself, or a link to the folder if engines would misread it."""
         return _plain_path(self.url)
 
     def explain_failure(self, words: str) -> str:
@@ -195,7 +195,7 @@ def _walk(folder: Path, hidden: bool) -> Iterator[Path]:
 
 
 def _plain_path(folder: str) -> str:
-    """The folder itself, or a link to it if engines would misread its path.
+    """Return the folder itself, or a link to it if engines would misread its path.
 
     Sail takes `*`, `[` and `{` for patterns and then reads nothing, and finds no Delta table below a blank or a letter
     outside of ASCII. The link lies in a folder of this user's, where nobody else can redirect it.
@@ -216,7 +216,7 @@ def _plain_path(folder: str) -> str:
 
 
 def _private_links() -> Path:
-    """A folder for links with a plain path: in the user's cache, or among the temporary files."""
+    """Return a folder for links with a plain path: in the user's cache, or among the temporary files."""
     folder = platformdirs.user_cache_path("techco") / "links"
     if not _PLAIN.fullmatch(str(folder)):
         folder = Path(f"/tmp/techco-{os.getuid()}")

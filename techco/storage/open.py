@@ -54,5 +54,5 @@ def open_storage(text: str, access: Access = _FROM_ENVIRONMENT) -> Storage:
 
 
 def is_url(text: str) -> bool:
-    """Whether a storage is named by a URL; one that is not is a folder of this machine."""
+    """Return whether a storage is named by a URL; one that is not is a folder of this machine."""
     return _SCHEME.match(text) is not None

@@ -69,7 +69,7 @@ def remove_hint(storage: Storage, table: str) -> None:
 
 
 def _needed(names: Iterable[str], version: int) -> list[str]:
-    """The last checkpoint up to a version, and the commits after it."""
+    """Return the last checkpoint up to a version, and the commits after it."""
     found = [(int(match[1]), name) for name in names if (match := _CHECKPOINT.fullmatch(name))]
     last = max((one for one in found if one[0] <= version), default=(-1, ""))
     commits = [name for name in names if (match := _COMMIT.fullmatch(name)) and last[0] < int(match[1]) <= version]

@@ -33,7 +33,7 @@ def all_days(periods: Sequence[Period]) -> Container[object]:
 
 
 def chunks(rows_per_day: Mapping[date | None, int], limit: int | None) -> Iterator[str | None]:
-    """Conditions that cut a frame into runs of whole days of about `limit` rows; None for the whole frame.
+    """Yield conditions that cut a frame into runs of whole days of about `limit` rows; None for the whole frame.
 
     The first and the last chunk are open to their side, so that no row slips through between them unseen.
     """
@@ -54,5 +54,5 @@ def chunks(rows_per_day: Mapping[date | None, int], limit: int | None) -> Iterat
 
 
 def between(first: date, last: date) -> str:
-    """The condition that a row is of one of the days from `first` to `last`."""
+    """Return the condition that a row is of one of the days from `first` to `last`."""
     return f"{PARTITION} >= DATE'{first}' AND {PARTITION} <= DATE'{last}'"

@@ -1,4 +1,4 @@
-"""Tells whether a step would only make again what is there: receipts of what was made of what.
+"""Receipts of what was made of what, by which a step sees that it would only make again what is there.
 
 A receipt lies beside the tables. It holds what something was made from, by which code, and the data files that it
 became, whose names no other write uses. It is believed only if all of that is still so: a table that another program or
@@ -24,7 +24,7 @@ from techco.storage.base import TABLES_FOLDER, RawFile, Storage
 FOLDER = f"{TABLES_FOLDER}/_receipts"
 _LIBRARIES = ("pysail", "pyspark", "pyarrow", "deltalake")
 
-Made = Mapping[str, Iterable[str]]
+DataFiles = Mapping[str, Iterable[str]]
 """Data files by table."""
 
 
@@ -46,23 +46,23 @@ class Receipt:
     sources: Any
     engine: str
 
-    def check(self, storage: Storage, made: Made) -> dict[str, Any] | None:
-        """What was noted when it was made, if it was made from these sources and became these data files."""
+    def notes_if_valid(self, storage: Storage, made: DataFiles) -> dict[str, Any] | None:
+        """Return what was noted when it was made, if it was made from these sources and became these data files."""
         with suppress(TechcoError, ValueError, KeyError, TypeError):
             file = storage.find(self._path)
             if self.sources is None or file is None:
                 return None
             with storage.open(file) as stream:
                 found = json.load(stream)
-            if found["of"] == self._of() and found["made"] == _sorted(made) and _are_there(storage, made):
+            if found["of"] == self._fingerprint() and found["made"] == _sorted(made) and _are_there(storage, made):
                 return dict(found["notes"])
         return None
 
-    def write(self, storage: Storage, made: Made, notes: Mapping[str, Any]) -> None:
+    def write(self, storage: Storage, made: DataFiles, notes: Mapping[str, Any]) -> None:
         """Note what it became; that this cannot be written only costs time later."""
         if self.sources is None:
             return
-        text = json.dumps({"of": self._of(), "made": _sorted(made), "notes": notes})
+        text = json.dumps({"of": self._fingerprint(), "made": _sorted(made), "notes": notes})
         with suppress(TechcoError):
             storage.write(self._path, text.encode())
 
@@ -70,20 +70,20 @@ class Receipt:
     def _path(self) -> str:
         return f"{FOLDER}/{self.name}.json"
 
-    def _of(self) -> list[str]:
+    def _fingerprint(self) -> list[str]:
         sources = hashlib.sha256(json.dumps(self.sources).encode()).hexdigest()
         return [code_fingerprint(), self.engine, sources]
 
 
 def fingerprint(files: Iterable[RawFile]) -> list[list[object]] | None:
-    """What changes whenever one of these files does; None if the storage cannot tell for one of them."""
+    """Return what changes whenever one of these files does; None if the storage cannot tell for one of them."""
     files = list(files)
-    return [[file.name, file.size, file.mark] for file in files] if all(file.mark for file in files) else None
+    return [[file.name, file.size, file.version] for file in files] if all(file.version for file in files) else None
 
 
 @functools.cache
 def code_fingerprint() -> str:
-    """What changes with every version of this package, its contract and the libraries that compute and write."""
+    """Return what changes with every version of this package and of the libraries that compute and write."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
     for path in sorted(package.rglob("*.py")):
@@ -92,8 +92,8 @@ def code_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _are_there(storage: Storage, made: Made) -> bool:
-    """Whether no data file has been deleted behind the table's back: the engine would count its rows all the same."""
+def _are_there(storage: Storage, made: DataFiles) -> bool:
+    """Return whether all data files are there: of one that was deleted the engine would count the rows all the same."""
     for table, paths in made.items():
         folder = f"{TABLES_FOLDER}/{table}"
         if not {f"{folder}/{path}" for path in paths} <= {file.name for file in storage.files(folder)}:
@@ -101,10 +101,10 @@ def _are_there(storage: Storage, made: Made) -> bool:
     return True
 
 
-def _sorted(made: Made) -> dict[str, list[str]]:
+def _sorted(made: DataFiles) -> dict[str, list[str]]:
     return {table: sorted(paths) for table, paths in made.items()}
 
 
 def made_by(run_id: str, *, reused: bool) -> dict[str, str]:
-    """For the notebook and the report: which run has made the tables of a step, and whether that was an earlier one."""
+    """Return which run has made the tables of a step, and whether that was an earlier one."""
     return {"made_by_run": run_id, "reused": "yes" if reused else "no"}

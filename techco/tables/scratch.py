@@ -1,4 +1,4 @@
-"""A private folder for what one step must put aside: rows read exactly, rows not yet judged."""
+"""A private folder for the intermediate results of one step."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class Scratch:
         if self._storage:
             self._storage.remove_folder(self._name)
 
-    def new_path(self) -> str:
-        """A path in the folder that is not in use."""
+    def _new_name(self) -> str:
+        """Return a path in the folder that is not in use."""
         self._count += 1
         return f"{self._count:03d}"
 
-    def put(self, frame: DataFrame) -> DataFrame:
-        """Compute a frame once; what is returned reads the result."""
-        name = self.new_path()
+    def materialize(self, frame: DataFrame) -> DataFrame:
+        """Compute a frame once, and return one that reads the result."""
+        name = self._new_name()
         frame.write.parquet(self._path(name))
         return self.spark.read.schema(frame.schema).parquet(self._path(name, to_read=True))
 
@@ -68,8 +68,8 @@ class Scratch:
         assert self._folder, "there is one of both"
         return f"{self._folder.name}/{name}"
 
-    def put_rows(self, rows: Iterable[dict[str, object]], ddl: str) -> DataFrame:
-        """Put rows aside in batches, so that memory stays bounded.
+    def write_rows(self, rows: Iterable[dict[str, object]], ddl: str) -> DataFrame:
+        """Write rows in batches, so that memory stays bounded.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Scratch:
 
         kinds = {"STRING": pa.string(), "BOOLEAN": pa.bool_()}
         schema = pa.schema([(name, kinds[kind]) for name, kind in (column.split() for column in ddl.split(", "))])
-        name = self.new_path()
+        name = self._new_name()
         for number, batch in enumerate(_batches(rows)):
             content = io.BytesIO()
             pq.write_table(pa.Table.from_pylist(batch, schema), content)

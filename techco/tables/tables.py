@@ -62,7 +62,7 @@ class Tables:
     storage: Storage
 
     def exists(self, name: str) -> bool:
-        """Whether a table has been made."""
+        """Return whether a table has been made."""
         from deltalake import DeltaTable
 
         with self.storage.engine_environment():
@@ -95,7 +95,7 @@ class Tables:
         return frame if period is None else frame.where(between(period.first, period.last))
 
     def data_files(self, name: str) -> list[DataFile]:
-        """The data files that a table consists of now; none if the table is not there."""
+        """List the data files that a table consists of now; none if the table is not there."""
         from deltalake.exceptions import TableNotFoundError
 
         try:
@@ -197,7 +197,7 @@ class Tables:
         write.parquet(engine.path_to_write(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
 
     def _written(self, folder: str) -> list[DataFile]:
-        """The data files below a folder that the engine has just written."""
+        """List the data files below a folder that the engine has just written."""
         start = folder.rpartition("/")[0] + "/"
         files = [file for file in self.storage.files(folder) if file.name.endswith(".parquet")]
         with ThreadPoolExecutor(_READERS) as pool:
@@ -318,7 +318,7 @@ def _names(schema: Schema) -> str:
 
 
 def _day(name: str) -> date | None:
-    """The day of the partition folder that a file lies in."""
+    """Return the day of the partition folder that a file lies in."""
     _, equals, value = name.split("/")[-2].partition(f"{PARTITION}=")
     return date.fromisoformat(unquote(value)) if equals and value != NO_DAY else None
 
@@ -337,7 +337,7 @@ def _addition(file: DataFile, table: TableContract) -> AddAction:
 
 
 def _has_commit(table: DeltaTable, since: int, mark: Mapping[str, str]) -> bool:
-    """Whether one of the commits after a version carries a mark."""
+    """Return whether one of the commits after a version carries a mark."""
     newer = table.version() - since
     return any(mark.items() <= commit.items() for commit in (table.history(newer) if newer else []))
 
@@ -354,7 +354,7 @@ def _removals(
 
 
 def _active(table: DeltaTable) -> Iterator[DataFile]:
-    """The data files of a table."""
+    """List the data files of a table."""
     import pyarrow as pa
 
     for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():

@@ -109,7 +109,7 @@ def _remove_empty(storage: Storage, folder: str, paths: Iterable[str]) -> None:
 
 
 def _put_aside(files: Iterable[RawFile], before: datetime) -> dict[str, list[RawFile]]:
-    """What runs had put aside, by file or folder among the tables; without what one of them may still need."""
+    """Find what runs have left behind, by file or folder among the tables, without what one may still need."""
     tops: dict[str, list[RawFile]] = {}
     for file in files:
         if file.name.startswith(_PUT_ASIDE):

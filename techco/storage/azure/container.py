@@ -75,7 +75,7 @@ class Container(Storage):
         return io.BufferedReader(_Blob(self, file), _CHUNK_BYTES)
 
     def find(self, name: str) -> RawFile | None:
-        """One file."""
+        """Find one file; return None where there is none of that name."""
         from azure.core.exceptions import ResourceNotFoundError
 
         with self.failures(f"look for {name}"):
@@ -88,7 +88,7 @@ class Container(Storage):
         return None if _is_folder(found) else self._describe(found)
 
     def files(self, folder: str, hidden: bool = False) -> list[RawFile]:
-        """All files below a folder."""
+        """List all files below a folder."""
         start = f"{self.place.blob(folder)}/"
         with self.failures(f"list {folder}/"):
             found = list(self.client.list_blobs(name_starts_with=start, include=["metadata"]))
@@ -96,7 +96,7 @@ class Container(Storage):
         return sorted((self._describe(blob) for blob in shown if not _is_folder(blob)), key=lambda file: file.name)
 
     def names(self) -> list[str]:
-        """The names at the root."""
+        """List the names at the root."""
         start = self.place.blob("")
         with self.failures("list files"):
             found = {blob.name.removeprefix(start).strip("/") for blob in self.client.walk_blobs(start, delimiter="/")}
@@ -150,7 +150,7 @@ class Container(Storage):
         return self.place.engine_root
 
     def delta_root(self) -> str:
-        """The same: a place has no other than plain characters."""
+        """Return the same URL: a place has plain characters only."""
         return self.place.engine_root
 
     @contextmanager
@@ -176,13 +176,7 @@ class Container(Storage):
                 os.environ.update(others)
 
     def hadoop_settings(self) -> dict[str, str]:
-        """What Apache Spark needs to open the container; the credential is in it.
-
-        Raises
-        ------
-        EngineError, CredentialError
-            When Spark cannot open it with this credential or endpoint.
-        """
+        """Return the Hadoop settings that open the container with this credential."""
         with _one_environment:  # of an identity it tells what the environment says
             return hadoop_settings(self.place, self.endpoint, self.credential)
 
@@ -247,7 +241,7 @@ def open_container(place: Place, access: Access) -> Container:
 
 
 def connect_container(place: Place, access: Access) -> Container:
-    """A container with the credential for it; asks nothing of it yet.
+    """Return a container with the credential for it; ask nothing of it yet.
 
     Raises
     ------
@@ -327,5 +321,5 @@ class _Blob(io.RawIOBase):
 
 
 def _is_folder(blob: BlobProperties) -> bool:
-    """Whether it stands for a folder, as with a hierarchical namespace."""
+    """Return whether a blob stands for a folder, as with a hierarchical namespace."""
     return blob.name.endswith("/") or (blob.metadata or {}).get("hdi_isfolder", "").lower() == "true"

@@ -31,16 +31,16 @@ class Credential(Protocol):
         """
 
     def not_accepted(self) -> str:
-        """What to say, and to do, where an account does not accept it; begins with a verb."""
+        """Return what to say, and to do, where an account does not accept it; begins with a verb."""
 
     def to_permit(self, place: Place) -> str:
-        """What to do where an account accepts it, but does not permit what was tried."""
+        """Return what to do where an account accepts it, but does not permit what was tried."""
 
     def for_client(self, account: str) -> AzureNamedKeyCredential | AzureSasCredential | TokenCredential:
-        """As azure-storage-blob takes it."""
+        """Return it as azure-storage-blob takes it."""
 
     def for_engine(self) -> dict[str, str]:
-        """As variables of the environment, which the engine and Delta Lake read alike."""
+        """Return the environment variables by which the engine and Delta Lake take it."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +51,27 @@ class AccountKey:
     key: str = field(repr=False)
 
     def check(self) -> None:
-        """Nothing: only the account knows its keys."""
+        """Do nothing: only the account knows its keys."""
 
     def not_accepted(self) -> str:
-        """It is a wrong one."""
+        """Return that the key is wrong."""
         return (
             f"does not accept the account key in {self.source}. It is another account's, or has been replaced. "
             "Copy it anew: az storage account keys list --account-name ACCOUNT."
         )
 
     def to_permit(self, place: Place) -> str:
-        """A key may do everything, unless the account forbids that."""
+        """Return where to look: a key may do everything, unless the account forbids that."""
         return f"Look in Azure's portal for locks and policies of the account {place.account}."
 
     def for_client(self, account: str) -> AzureNamedKeyCredential:
-        """A named key."""
+        """Return a named key."""
         from azure.core.credentials import AzureNamedKeyCredential
 
         return AzureNamedKeyCredential(account, self.key)
 
     def for_engine(self) -> dict[str, str]:
-        """The key."""
+        """Return the key."""
         return {"AZURE_STORAGE_ACCOUNT_KEY": self.key}
 
 
@@ -83,28 +83,28 @@ class Signature:
     query: str = field(repr=False)
 
     def check(self) -> None:
-        """Nothing: its form and its end were checked when it was found."""
+        """Do nothing: its form and its end were checked when it was found."""
 
     def not_accepted(self) -> str:
-        """It is a wrong one, or too old."""
+        """Return that the signature is wrong or has expired."""
         return (
             f"does not accept the SAS in {self.source}. It was changed, has expired, or its key has been replaced. "
             "Make a new one: az storage container generate-sas --permissions racwdl."
         )
 
     def to_permit(self, place: Place) -> str:
-        """It needs more letters."""
+        """Return the letters that it needs."""
         given = f"it permits {self.permissions!r} and " if self.permissions else "it "
         return f"The SAS is too narrow: {given}needs racwdl on the container: read, add, create, write, delete, list."
 
     def for_client(self, account: str) -> AzureSasCredential:
-        """A signature."""
+        """Return a signature."""
         from azure.core.credentials import AzureSasCredential
 
         return AzureSasCredential(self.query)
 
     def for_engine(self) -> dict[str, str]:
-        """The signature."""
+        """Return the signature."""
         return {"AZURE_STORAGE_SAS_KEY": self.query}
 
     @cached_property
@@ -130,29 +130,29 @@ class Identity:
         token(self.suffix, STORAGE_SCOPE)
 
     def not_accepted(self) -> str:
-        """Its token is for others, or too old."""
+        """Return that the token is wrong or has expired."""
         return (
             f"does not accept the token of {self.source}. It is for another cloud or tenant, or has expired. "
             "Sign in again: az login."
         )
 
     def to_permit(self, place: Place) -> str:
-        """It needs the role."""
+        """Return the role that it needs."""
         return (
             f"Grant it the role {ROLE}: az role assignment create --role '{ROLE}' --assignee WHO --scope SCOPE, where "
             f"SCOPE is the id of the account {place.account} or of its container. It takes up to ten minutes to work."
         )
 
     def for_client(self, account: str) -> TokenCredential:
-        """The credential itself, which renews its tokens."""
+        """Return the credential itself, which renews its tokens."""
         return identity(self.suffix)
 
     def for_engine(self) -> dict[str, str]:
-        """A token that is valid now; the engine does not renew it."""
+        """Return a token that is valid now; the engine does not renew it."""
         return {"AZURE_STORAGE_TOKEN": token(self.suffix, STORAGE_SCOPE)}
 
     def kind(self) -> str:
-        """The class in azure-identity that gives its tokens, such as `AzureCliCredential`; empty if that is unknown.
+        """Return the class in azure-identity that gives its tokens, such as `AzureCliCredential`; empty if unknown.
 
         Raises
         ------

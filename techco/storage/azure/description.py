@@ -1,4 +1,4 @@
-"""Says in words what opens a storage account and who asks, without the credential."""
+"""Describes the credential of a storage account in words, without the credential itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _APPLICATION = ("appid", "azp")
 
 
 def describe(found: Found) -> str:
-    """The kind of a credential, where it was found, and of one that ends, when; of an identity, who it is.
+    """Describe a credential: its kind, where it was found, when it ends; of an identity, who it is.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def describe(found: Found) -> str:
 
 
 def describe_identity(suffix: str, scope: str) -> str:
-    """Who an identity is to Azure, as its token says, and how long the token is valid.
+    """Describe who an identity is to Azure, as its token says, and how long the token is valid.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def _limits(signature: Signature) -> str:
 
 
 def _claims(text: str) -> dict[str, Any]:
-    """What a JSON web token says of its owner; nothing of a token of another form."""
+    """Read what a JSON web token says of its owner; nothing of a token of another form."""
     try:
         payload = text.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -66,7 +66,7 @@ def _claims(text: str) -> dict[str, Any]:
 
 
 def _who(claims: dict[str, Any]) -> list[str]:
-    """The name of an identity, and its object id, which a role is granted to."""
+    """Return the name of an identity, and its object id, which a role is granted to."""
     parts = [f"user {claims[name]}" for name in _USER if claims.get(name)][:1]
     parts = parts or [f"application {claims[name]}" for name in _APPLICATION if claims.get(name)][:1]
     if claims.get("oid"):

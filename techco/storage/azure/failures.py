@@ -1,4 +1,4 @@
-"""Says in plain words what Azure's libraries raise: what happened, and what to do next; never with a credential.
+"""Explains what Azure's libraries raise: what happened, and what to do next; never with a credential.
 
 Codes of storage: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes.
 """
@@ -33,7 +33,7 @@ _TOO_MANY = 429
 
 
 def connection_failure(error: AzureError, url: str, hint: str) -> str:
-    """Why a service could not be reached, or did not answer.
+    """Explain why a service could not be reached, or did not answer.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def connection_failure(error: AzureError, url: str, hint: str) -> str:
 
 
 def engine_failure(words: str, place: Place, endpoint: str) -> str:
-    """What an engine's or Delta Lake's words mean that could not talk to a storage account; empty if they do not.
+    """Explain an engine's or Delta Lake's words of a storage account that did not answer; empty if they are not.
 
     They have asked ten times, or for three minutes, when they say so.
     """
@@ -80,7 +80,7 @@ def engine_failure(words: str, place: Place, endpoint: str) -> str:
 
 
 def storage_failure(error: AzureError, place: Place, endpoint: str, credential: Credential, doing: str) -> StorageError:
-    """What a storage account refused, and why.
+    """Explain what a storage account refused, and why.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def storage_failure(error: AzureError, place: Place, endpoint: str, credential: 
 def _answered(
     error: HttpResponseError, place: Place, endpoint: str, credential: Credential, doing: str
 ) -> StorageError:
-    """What the account, or whatever is at its endpoint, answered with a status of failure."""
+    """Explain what the account, or whatever is at its endpoint, answered with a status of failure."""
     status, code = error.status_code or 0, _code(error)
     account, where = f"the storage account {place.account}", f"the container {place.container}"
     if code == "ContainerNotFound":
@@ -126,7 +126,7 @@ def _answered(
 
 
 def _refused(code: str, text: str, place: Place, credential: Credential, doing: str) -> str:
-    """Why a request was answered with 401 or 403; Azurite calls every wrong credential AuthorizationFailure."""
+    """Explain an answer of 401 or 403; Azurite calls every wrong credential AuthorizationFailure."""
     account = f"The storage account {place.account}"
     if code == "AccountIsDisabled":
         return f"{account} is disabled. Enable its subscription in Azure's portal."
@@ -153,7 +153,7 @@ def _refused(code: str, text: str, place: Place, credential: Credential, doing: 
 
 
 def _code(error: HttpResponseError) -> str:
-    """The service's own code, such as `AuthorizationPermissionMismatch`; empty if it sent none."""
+    """Return the service's own code, such as `AuthorizationPermissionMismatch`; empty if it sent none."""
     code = getattr(error, "error_code", None)
     if not code and (headers := getattr(error.response, "headers", None)) is not None:
         code = headers.get("x-ms-error-code")

@@ -83,7 +83,7 @@ def _explicit(place: Place, access: Access, variables: Mapping[str, str]) -> Fou
 
 
 def _recognise(text: str, source: str, place: Place) -> Found:
-    """What a secret holds: a connection string, a SAS or an account key."""
+    """Read what a secret holds: a connection string, a SAS or an account key."""
     text = text.strip()
     register_secret(text)
     if re.search(r"(?i)\b(AccountKey|SharedAccessSignature|UseDevelopmentStorage)=", text):
@@ -120,7 +120,7 @@ def _signature(text: str, source: str) -> Signature:
 
 
 def _is_past(moment: str) -> bool:
-    """Whether an ISO moment, in UTC unless it says otherwise, has passed; one that cannot be read has not."""
+    """Return whether an ISO moment, in UTC unless it says otherwise, has passed; one that cannot be read has not."""
     try:
         time = datetime.fromisoformat(moment)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Says a credential as settings of ABFS, Hadoop's driver of `abfss://`, by which Apache Spark reads a storage account.
+"""The Hadoop settings that open a storage account to Apache Spark, by ABFS, the driver of `abfss://`.
 
 The settings and what they take, of Hadoop 3.4.1 or newer: https://hadoop.apache.org/docs/stable/hadoop-azure/abfs.html;
 their names, and which of them must be there: `ConfigurationKeys.java` and `AbfsConfiguration.java` in
@@ -25,7 +25,7 @@ _OTHER_SERVICES = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")
 
 
 def hadoop_settings(place: Place, endpoint: str, credential: Credential) -> dict[str, str]:
-    """The settings by which ABFS opens a storage account, each of them for this account alone.
+    """Return the Hadoop settings that open an account with a credential, each of them for this account alone.
 
     With a SAS the driver needs an account with a hierarchical namespace.
 
@@ -61,7 +61,7 @@ def hadoop_settings(place: Place, endpoint: str, credential: Credential) -> dict
 
 
 def _host(place: Place) -> str:
-    """Where the driver finds an account: it takes that from the URL which the engine is told, and settings by that."""
+    """Return where the driver looks for an account: it takes that from the URL, and settings by that name."""
     return f"{place.account}.dfs.{PUBLIC_SUFFIX}"
 
 
@@ -79,7 +79,7 @@ def _check_endpoint(place: Place, endpoint: str) -> None:
 
 
 def _identity(credential: Identity) -> dict[str, str]:
-    """The settings of whatever azure-identity has found: only who it is, for the driver gets its tokens itself."""
+    """Return the settings of what azure-identity has found: only who it is, for the driver gets its tokens itself."""
     kind = credential.kind()
     if kind == "EnvironmentCredential" and os.environ.get("AZURE_CLIENT_SECRET"):
         return _client_secret()
@@ -95,7 +95,7 @@ def _identity(credential: Identity) -> dict[str, str]:
 
 
 def _client_secret() -> dict[str, str]:
-    """Of a service principal: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow."""
+    """Return those of a service principal."""
     secret = os.environ["AZURE_CLIENT_SECRET"]
     register_secret(secret)
     return _by(
@@ -110,7 +110,7 @@ def _client_secret() -> dict[str, str]:
 
 
 def _workload_identity() -> dict[str, str]:
-    """Of a pod in Kubernetes; the machine that the driver runs on must have the file."""
+    """Return those of a pod in Kubernetes; the machine that the driver runs on must have the file."""
     return _by(
         "WorkloadIdentityTokenProvider",
         {
@@ -123,7 +123,7 @@ def _workload_identity() -> dict[str, str]:
 
 
 def _managed_identity() -> dict[str, str]:
-    """Of the virtual machine that the driver runs on; one of several is named by its client id."""
+    """Return those of the virtual machine that the driver runs on; one of several is named by its client id."""
     service = (os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or _METADATA_SERVICE).strip("/")
     client = os.environ.get("AZURE_CLIENT_ID", "")
     return _by(
@@ -133,13 +133,13 @@ def _managed_identity() -> dict[str, str]:
 
 
 def _by(provider: str, settings: dict[str, str]) -> dict[str, str]:
-    """What has the driver ask one of its classes for tokens."""
+    """Return the settings that have the driver ask one of its classes for tokens."""
     oauth2 = {f"account.oauth2.{name}": value for name, value in settings.items()}
     return {"account.auth.type": "OAuth", "account.oauth.provider.type": f"{_PROVIDERS}.{provider}", **oauth2}
 
 
 def _authority() -> str:
-    """Who gives tokens, as a URL with a slash at its end; the variable may hold a host or a URL."""
+    """Return who gives tokens, as a URL with a slash at its end; the variable may hold a host or a URL."""
     given = os.environ.get("AZURE_AUTHORITY_HOST", "").removeprefix("https://").rstrip("/")
     return f"https://{given or _AUTHORITY}/"
 

@@ -1,4 +1,4 @@
-"""Finds out who asks: the one module that uses azure-identity."""
+"""Gets tokens for an identity: the one module that uses azure-identity."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WAYS = (
 
 @cache
 def identity(suffix: str) -> TokenCredential:
-    """The default credential chain for a cloud: environment, workload identity, managed identity, developer tools.
+    """Return the credential chain for a cloud: environment, workload identity, managed identity, developer tools.
 
     Made once, so that its tokens are kept while they are valid.
 
@@ -56,7 +56,7 @@ def identity(suffix: str) -> TokenCredential:
 
 
 def token(suffix: str, scope: str) -> str:
-    """An access token that is valid now.
+    """Return an access token that is valid now.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def no_identity(error: Exception) -> CredentialError:
 
 
 def _refusal(text: str) -> str:
-    """The line of the chain's message that says what was wrong with a credential that is there; empty if none is."""
+    """Return the line of the chain's message that says what was wrong with a credential; empty if none is there."""
     for line in text.splitlines():
         name, colon, reason = line.strip().partition(": ")
         is_attempt = bool(colon) and name.endswith("Credential")

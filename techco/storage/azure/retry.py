@@ -18,7 +18,7 @@ _GIVE_UP_AT = "give_up_at"
 
 
 def retry_options() -> dict[str, Any]:
-    """Options of one call that may ask several times, such as a download: all of them end after `PATIENCE_S`."""
+    """Return options of one call that may ask several times, such as a download: all end after `PATIENCE_S`."""
     return {_GIVE_UP_AT: time.monotonic() + PATIENCE_S}
 
 
@@ -32,7 +32,7 @@ class RetryPolicy(ExponentialRetry):
         super().__init__(retry_total=sys.maxsize)
 
     def configure_retries(self, request: Any) -> dict[str, Any]:
-        """What counts for one request; takes out of its options what is not for the transport."""
+        """Return what counts for one request, and take out of its options what is not for the transport."""
         give_up_at = request.context.options.pop(_GIVE_UP_AT, time.monotonic() + PATIENCE_S)
         settings: dict[str, Any] = super().configure_retries(request)
         return {**settings, _GIVE_UP_AT: give_up_at}

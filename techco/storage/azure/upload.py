@@ -80,7 +80,7 @@ def put_unless_changed(container: Container, name: str, content: bytes, seen: Ra
 
 
 def read(container: Container, name: str) -> bytes | None:
-    """All bytes of a small file, None where there is none.
+    """Read all bytes of a small file, None where there is none.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def delete(container: Container, name: str) -> None:
 
 
 def address(container: Container, name: str) -> str:
-    """The URL of a file, without credentials; whether others may open it is up to the container."""
+    """Return the URL of a file, without credentials; whether others may open it is up to the container."""
     path = quote(f"{container.place.container}/{container.place.blob(name)}")
     return f"{without_credentials(container.endpoint).rstrip('/')}/{path}"
 
@@ -138,7 +138,7 @@ def _headers(name: str) -> dict[str, Any]:
 
 
 def _no_website(account: str) -> str:
-    """That what is missing is a feature of the account to be turned on, and no container to be made."""
+    """Explain that the account's web site is a feature to be turned on, and no container to be made."""
     return (
         f"The storage account {account} has no web site: there is no container {WEBSITE} in it. Turn it on: "
         f"az storage blob service-properties update --account-name {account} --static-website "

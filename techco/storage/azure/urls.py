@@ -77,7 +77,7 @@ class Place:
         return f"https://{self.account}.blob.{self.suffix}"
 
     def blob(self, name: str) -> str:
-        """The name in the container of a file or folder of this place."""
+        """Return the name in the container of a file or folder of this place."""
         return f"{self.prefix}/{name}" if self.prefix else name
 
     def _abfss(self, suffix: str) -> str:

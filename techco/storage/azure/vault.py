@@ -23,19 +23,19 @@ _TIMEOUT_S = 3
 
 
 def vault_url(key_vault: str, suffix: str) -> str:
-    """The URL of a vault, of one that is given by name in the cloud with this suffix of storage endpoints."""
+    """Return the URL of a vault; one that is named shortly is in the cloud with this suffix."""
     if "://" in key_vault:
         return key_vault.rstrip("/")
     return f"https://{key_vault}.{_SUFFIXES.get(suffix, _PUBLIC_SUFFIX)}"
 
 
 def vault_scope(suffix: str) -> str:
-    """What to ask a token for that opens the vaults of a cloud."""
+    """Return the scope of a token that opens the vaults of a cloud."""
     return f"https://{_SUFFIXES.get(suffix, _PUBLIC_SUFFIX)}/.default"
 
 
 def read_secret(access: Access, suffix: str) -> str:
-    """The newest value of the secret that `access` names.
+    """Read the newest value of the secret that `access` names.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def read_secret(access: Access, suffix: str) -> str:
 
 
 def _refused(error: HttpResponseError, what: str, access: Access) -> CredentialError:
-    """Why a vault did not give a secret."""
+    """Explain why a vault did not give a secret."""
     if error.response is None:
         return no_identity(error)
     status, reason = error.status_code or 0, scrub(error.message).partition("\n")[0][:300]
