@@ -20,7 +20,7 @@ import pytest
 from techco.doctor import machine
 from techco.engines.connect import connect_to_server
 from techco.engines.session import configure, open_session
-from techco.sample.generate import SampleSpec, generate
+from techco.notebooks.slim_imports import import_jsonschema
 from techco.shop import Shop
 from techco.storage.azure.identity import identity
 from techco.storage.folder import Folder
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SPARK_STARTS_WITHIN_S = 90
+import_jsonschema()  # before nbformat does, which takes a second longer
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
@@ -89,15 +90,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         missing("No Java on this machine: Apache Spark needs Java 17 or newer")
     with run_cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def large_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Five million logs, in one JSON array."""
-    folder = tmp_path_factory.mktemp("large") / "a shop [1] é"
-    generate(folder, SampleSpec(customers=200_000, products=1000, logs=5_000_000))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def _server_command(port: int) -> list[str]:

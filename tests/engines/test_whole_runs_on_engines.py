@@ -34,29 +34,31 @@ def messy(folder: Path) -> str:
     return "2023-08"
 
 
+def large(folder: Path) -> str:
+    """Five million logs, in one JSON array."""
+    generate(folder, SampleSpec(customers=200_000, products=1000, logs=5_000_000))
+    return "2023-08"
+
+
 def real(folder: Path) -> str:
     """The shop that the raw files came from."""
     shutil.copytree(real_shop(), folder, ignore=shutil.ignore_patterns("README*"))
     return "..".join(PERIOD)
 
 
-# Five million logs: here on one machine, and by a cluster in test_distributed.py.
 @pytest.mark.spark
 @pytest.mark.parametrize(
     ("kind", "engine"),
     [
         ("messy", "spark"), ("messy", "spark://"), ("messy", "sc://"), ("real", "spark"), ("real", "sc://"),
-        ("large", "spark"),
+        pytest.param("large", "spark", marks=pytest.mark.soak),
     ],
 )  # fmt: skip
 def test_a_whole_run_gives_the_same_files_on_every_engine(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, engine: str
 ) -> None:
-    shop, period = tmp_path / "a shop [1] é", "2023-08"
-    if kind == "large":
-        shop = request.getfixturevalue("large_shop")
-    else:
-        period = {"messy": messy, "real": real}[kind](shop)
+    shop = tmp_path / "a shop [1] é"
+    period = {"messy": messy, "real": real, "large": large}[kind](shop)
     name, options = engine_of(request, engine)
     by_sail = run(tmp_path / "sail", shop, "sail", period=period)
     assert by_sail.returncode == 0, by_sail.stderr

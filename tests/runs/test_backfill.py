@@ -340,12 +340,12 @@ def make_shops(folder: Path, spec: SampleSpec) -> Expected:
 def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
     tmp_path: Path, faulty_kernels: dict[str, str]
 ) -> None:
-    first, last = Period.parse("2023-01-28..2023-02-04").first, Period.parse("2023-02-04").last
+    first, last = Period.parse("2023-01-30").first, Period.parse("2023-02-02").last
     spec = SampleSpec(60, 20, 900, 5, start_date=first, end_date=last, messy=True)
     make_shops(tmp_path, spec)
     code, made = backfill(tmp_path, f"{first}..{last}", "day", **faulty_kernels)
     states = [one["status"] for one in made["periods"]]
-    assert (code, sorted(states)) == (SOME_FAILED, ["completed"] * 4 + ["failed"] * 4)
+    assert (code, sorted(states)) == (SOME_FAILED, ["completed"] * 2 + ["failed"] * 2)
     assert made["total_sales"] is None
     Path(faulty_kernels["FAULT"]).unlink()
     code, mended = backfill(tmp_path, f"{first}..{last}", "day", **faulty_kernels)
