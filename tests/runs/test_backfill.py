@@ -149,6 +149,7 @@ def periods(process: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_failed(tmp_path: Path) -> None:
     words = each_day(tmp_path, "--json", join="assert start_date != '2023-08-02', 'the second'")
     first = run(tmp_path, words)
@@ -169,6 +170,7 @@ def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_fai
     assert len(recorded_runs(tmp_path / "out")) == before + len(anew)
 
 
+@pytest.mark.slow
 def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
     words = each_day(tmp_path, days="2023-08-01..2023-08-02", ingest="print('printed', start_date)")
     prepared = run(tmp_path, [*words, "--prepare-only", "--json"])
@@ -337,6 +339,7 @@ def make_shops(folder: Path, spec: SampleSpec) -> Expected:
     return generate(folder / "shop", spec)
 
 
+@pytest.mark.slow
 def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
     tmp_path: Path, faulty_kernels: dict[str, str]
 ) -> None:
@@ -356,6 +359,7 @@ def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
         assert figures_of(tmp_path, part["run_id"]) == alone(tmp_path, period), period
 
 
+@pytest.mark.slow
 def test_a_backfill_replaces_what_was_there_in_every_kind_of_storage(changing: Changing) -> None:
     before = changing.run(period="2023-07-31..2023-08-02")
     changing.put(changing.states[1])
