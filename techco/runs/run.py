@@ -51,8 +51,7 @@ class NotPublished(TechcoError):
 def run(request: RunRequest, listener: Listener = ignore, forkserver: ForkServer | None = None) -> RunRecord:
     """Execute the steps in order and make the report; the first failure ends the run, and is in the report.
 
-    Everything the user gave is checked before a folder is made or a kernel starts. `run.json` is saved whenever
-    a status changes.
+    All is checked before a folder is made or a kernel starts. `run.json` is saved whenever a status changes.
 
     Parameters
     ----------

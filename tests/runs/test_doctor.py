@@ -246,7 +246,7 @@ def test_an_output_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None
     (tmp_path / "reports").touch()
     check = found_by(partial(machine.output_folder, tmp_path))
     assert (check.status, check.detail) == ("failed", f"{tmp_path}/reports cannot be written: Not a directory.")
-    assert check.remedy == "Give a folder that you may write to with --out."
+    assert check.remedy == "Give a folder that you may write to with `out`."
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may run a process as another user")

@@ -145,7 +145,7 @@ def test_nothing_that_is_saved_holds_a_credential(failed: tuple[RunRecord, Path]
         ({"engine": "snail"}, ParameterError, "engine is 'snail'. Allowed: sail"),
         ({"storage": "./nowhere"}, StorageError, "nowhere does not exist"),
         ({"templates": Path("nowhere")}, ParameterError, "There is no notebook nowhere/ingest.ipynb"),
-        ({"out": Path("/proc/1")}, ParameterError, "Runs cannot be written to /proc/1: .* with --out"),
+        ({"out": Path("/proc/1")}, ParameterError, "Runs cannot be written to /proc/1: .* with `out`"),
     ],
 )
 def test_what_is_not_allowed_is_refused_before_anything_is_made(
