@@ -105,7 +105,7 @@ def test_a_kernel_that_starts_too_late_fails_the_run(tmp_path: Path) -> None:
     with Kernels([notebook]) as kernels:
         kernel = kernels.take_next()
         os.kill(kernel.manager.provisioner.pid, signal.SIGSTOP)
-        only = SimpleNamespace(next=lambda: kernel)
+        only = SimpleNamespace(take_next=lambda: kernel)
         with pytest.raises(
             StepFailed, match=r"^The kernel did not start within 1 second, the limit of `start_timeout`\.$"
         ):
