@@ -52,7 +52,12 @@ def expected(rows: list[dict[str, Any]]) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     ("keep", "form"),
-    [*(("folder", form) for form in get_args(Form)), ("storage account", "array"), ("storage account", "folder")],
+    [
+        ("folder", "array"),
+        *(pytest.param("folder", form, marks=pytest.mark.slow) for form in get_args(Form) if form != "array"),
+        ("storage account", "array"),
+        ("storage account", "folder"),
+    ],
     indirect=["keep"],  # other forms lie there as one file too, which the engine reads as it reads the array
 )
 def test_a_messy_shop_gives_the_figures_its_generator_expects(tmp_path: Path, form: str, keep: Keep) -> None:
@@ -104,6 +109,7 @@ def test_personal_data_are_in_the_tables_and_in_the_report_only_if_asked_for(tmp
     assert shop.customers.where("customer_id = 1").collect()[0].last_name == "Leeworth"
 
 
+@pytest.mark.slow
 def test_the_notebooks_of_a_shop_without_tables_print_no_messages(tmp_path: Path, keep: Keep) -> None:
     techco(tmp_path, "generate", "shop", "--logs", "100", "--customers", "10")
     storage, variables = keep(tmp_path / "shop")
@@ -112,6 +118,7 @@ def test_the_notebooks_of_a_shop_without_tables_print_no_messages(tmp_path: Path
     assert made == {"ingest": "", "join": "", "analysis": ""}
 
 
+@pytest.mark.slow
 def test_a_second_run_of_an_unchanged_period_reuses_the_first_and_says_so(tmp_path: Path, keep: Keep) -> None:
     techco(tmp_path, "generate", "shop", "--logs", "500", "--customers", "50", "--messy", "--format", "folder")
     storage, variables = keep(tmp_path / "shop")

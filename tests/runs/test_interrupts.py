@@ -288,6 +288,7 @@ def test_a_run_that_ignores_hang_ups_goes_on(tmp_path: Path) -> None:
     assert run.interrupt(signal.SIGHUP).code == 0
 
 
+@pytest.mark.slow
 def test_the_list_tells_an_interrupted_run_from_a_broken_one(tmp_path: Path) -> None:
     started = tmp_path / "started"
     stopped = f"import pathlib, time\npathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(600)"

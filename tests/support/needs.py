@@ -14,6 +14,9 @@ _BY_FIXTURE = {
     "storage_account": "azure",
     "https_account": "azure",
     "chromium": "browser",
+    "trial": "slow",
+    "opened": "slow",
+    "benchmark": "slow",
 }
 """What a fixture needs, or one that stands for it as the value of a parameter."""
 _BY_PARAMETER = {
