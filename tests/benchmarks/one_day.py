@@ -11,7 +11,7 @@ from pathlib import Path
 from techco.period import Period
 from techco.sample.generate import MARKER, Expected, SampleSpec
 from techco.sample.tables import write_tables
-from techco.sample.tally import Shop, Tally
+from techco.sample.tally import RawTables, Tally
 from techco.sample.traffic import ACTIONS, Logs, well_formed_logs
 from techco.system.files import write_whole
 from tests.benchmarks.place import link
@@ -49,7 +49,7 @@ def _make(folder: Path, spec: SampleSpec, whole: Path) -> Expected:
     return expected
 
 
-def _expected(spec: SampleSpec, shop: Shop) -> Expected:
+def _expected(spec: SampleSpec, shop: RawTables) -> Expected:
     """Count what the generator puts into the day; its own figures are those of the whole period."""
     tally, number = Tally(spec, shop, ACTIONS), (DAY - spec.start_date).days
     for chunk in well_formed_logs(spec):
