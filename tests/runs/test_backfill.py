@@ -40,6 +40,8 @@ from tests.support.shops import log, write_shop
 from tests.support.storages import Changing, figures
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 SOME_FAILED, USAGE = 3, 2
 _BY_DAY = [name for name, table in TABLES.items() if table.by_day]
 # Fails some days of a real run, inside its kernel, as a shop's own trouble would; without the file all goes well.
@@ -149,7 +151,6 @@ def periods(process: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.slow
 def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_failed(tmp_path: Path) -> None:
     words = each_day(tmp_path, "--json", join="assert start_date != '2023-08-02', 'the second'")
     first = run(tmp_path, words)
@@ -170,7 +171,6 @@ def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_fai
     assert len(recorded_runs(tmp_path / "out")) == before + len(anew)
 
 
-@pytest.mark.slow
 def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
     words = each_day(tmp_path, days="2023-08-01..2023-08-02", ingest="print('printed', start_date)")
     prepared = run(tmp_path, [*words, "--prepare-only", "--json"])
@@ -230,7 +230,6 @@ else:
     assert "False" in outputs(next((tmp_path / "out" / "runs").glob("*2023-08-02_2023-08-02")) / "ingest.ipynb")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_backfill_ends_soon_marks_what_ran_and_goes_on_later(tmp_path: Path, number: int) -> None:
     sleep = f"open({str(tmp_path / 'there')!r}, 'w').write('x')\nimport time\ntime.sleep(60)"
@@ -340,7 +339,6 @@ def make_shops(folder: Path, spec: SampleSpec) -> Expected:
     return generate(folder / "shop", spec)
 
 
-@pytest.mark.slow
 def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
     tmp_path: Path, faulty_kernels: dict[str, str]
 ) -> None:
@@ -360,7 +358,6 @@ def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
         assert figures_of(tmp_path, part["run_id"]) == alone(tmp_path, period), period
 
 
-@pytest.mark.slow
 def test_a_backfill_replaces_what_was_there_in_every_kind_of_storage(changing: Changing) -> None:
     before = changing.run(period="2023-07-31..2023-08-02")
     changing.put(changing.states[1])

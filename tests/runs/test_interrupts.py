@@ -25,6 +25,8 @@ from tests.support.processes import Ended, Started, marked, wait_until_gone
 from tests.support.stand_ins import free_port
 from tests.support.tiny_notebooks import wait_for_text, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOLD = "Error: Interrupted. Nothing is left running."
 # A run ends within three seconds on a quiet machine; here others may work, too.
@@ -288,7 +290,6 @@ def test_a_run_that_ignores_hang_ups_goes_on(tmp_path: Path) -> None:
     assert run.interrupt(signal.SIGHUP).code == 0
 
 
-@pytest.mark.slow
 def test_the_list_tells_an_interrupted_run_from_a_broken_one(tmp_path: Path) -> None:
     started = tmp_path / "started"
     stopped = f"import pathlib, time\npathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(600)"

@@ -19,6 +19,8 @@ from techco.notebooks.kernelspecs import PYTHON3, find_kernel
 from tests.runs.test_notebooks import is_running, kernel_processes
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 LAUNCH = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
 USAGE = 2
 

@@ -36,6 +36,8 @@ from techco.storage.folder import Folder
 from tests.support.processes import Started, marked, wait_until_gone
 from tests.support.tiny_notebooks import write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 AUGUST = Period.parse("2023-08")
 
 
@@ -166,7 +168,6 @@ def test_jupyterlab_wants_its_token_and_listens_on_loopback_alone(opened: Opened
     assert listening == ["127.0.0.1"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_jupyterlab_ends_with_the_command_and_all_that_was_started_in_it(tmp_path: Path, number: int) -> None:
     write_templates(tmp_path / "own")
@@ -195,7 +196,6 @@ def jupyterlab_of(lab: Opened) -> psutil.Process:
     return server
 
 
-@pytest.mark.slow
 def test_jupyterlab_that_is_ended_by_its_menu_ends_the_command_well(tmp_path: Path) -> None:
     with open_lab(tmp_path) as lab:
         lab.run(["1"])
@@ -205,7 +205,6 @@ def test_jupyterlab_that_is_ended_by_its_menu_ends_the_command_well(tmp_path: Pa
         assert "Error" not in ended.stderr
 
 
-@pytest.mark.slow
 def test_jupyterlab_that_dies_is_no_success(tmp_path: Path) -> None:
     with open_lab(tmp_path) as lab:
         lab.run(["1"])
@@ -215,7 +214,6 @@ def test_jupyterlab_that_dies_is_no_success(tmp_path: Path) -> None:
         assert "Error: JupyterLab has ended with exit code 137; what it wrote is above." in ended.stderr
 
 
-@pytest.mark.slow
 def test_executed_notebooks_of_a_run_run_again_as_they_are(made: tuple[Path, Path], tmp_path: Path) -> None:
     _, run = made
     names = ("ingest.ipynb", "analysis.ipynb")

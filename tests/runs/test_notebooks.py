@@ -23,6 +23,8 @@ from techco.notebooks.preload import import_statements, shared_modules
 from techco.notebooks.templates import templates_dir
 from tests.support.tiny_notebooks import outputs, statuses, wait_for_text, write_notebook
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 PARAMETERS = 'shop: str = "a"  # the shop\ncount: int = 3\nrate: float = 0.5\ndry: bool = False\nfree = None'
 
 

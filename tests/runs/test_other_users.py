@@ -17,6 +17,8 @@ from techco.system.files import write_whole
 from tests.support.processes import Started, marked
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 RUN = ["run", "--storage", "shop", "--period", "2023-08", "--out", "out"]
 SMALL = SampleSpec(customers=20, products=5, logs=200)
 

@@ -26,6 +26,8 @@ from techco.runs.run import RunRequest
 from tests.support.reports import Reader, analysis, ingest, make_record, step
 from tests.support.tiny_notebooks import outputs, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 AUGUST = Period(date(2023, 8, 1), date(2023, 8, 31))
 USAGE = 2
 

@@ -31,6 +31,8 @@ from techco.runs.run import RunRequest
 from techco.runs.run import run as start
 from tests.support.tiny_notebooks import outputs, statuses, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 
 def techco(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command as a user gives it, with the notebooks and the output of a folder."""

@@ -16,6 +16,8 @@ from techco.records.find import recorded_runs
 from techco.records.record import RunRecord
 from tests.support.tiny_notebooks import outputs, wait_for_text, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 USAGE = 2
 
 

@@ -19,6 +19,8 @@ from tests.support.needs import missing
 from tests.support.processes import Started
 from tests.support.tiny_notebooks import outputs, statuses, write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each starts kernels or whole runs
+
 AUGUST = Period(date(2023, 8, 1), date(2023, 8, 31))
 DIED = "The kernel died in cell 3 of 4"
 OUT_OF_MEMORY = """
