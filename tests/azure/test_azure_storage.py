@@ -297,7 +297,7 @@ def test_writers_at_once_on_one_empty_period_leave_one_of_them_whole(container: 
 def test_a_large_csv_is_read_by_the_engine_itself(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_rows, "PARALLEL_FROM_BYTES", 0)
     put(container, "product_data.csv", "price,product_id,x\n1.50,PROD1,\n2,PROD2,y\n")
-    monkeypatch.setattr(Scratch, "put_rows", None)  # what the standard library would read goes there
+    monkeypatch.setattr(Scratch, "write_rows", None)  # what the standard library would read goes there
     with Scratch(open_session(container)) as scratch:
         file = raw_file(container, "product_data.csv")
         rows = csv_rows.read_csv(container, file, ["product_id", "price"], scratch).collect()

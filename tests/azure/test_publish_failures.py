@@ -123,7 +123,7 @@ def test_run_of_another_shop_with_the_same_id_is_not_replaced(
 ) -> None:
     other = replace(RunRecord.from_json((august / "run.json").read_text()), storage="/other/shop")
     client.upload_blob(f"team/reports/{august.name}/run.json", other.to_json())
-    words = rf"has a run {august.name} already, of /other/shop.*--to abfss://.*/team/FOLDER\.$"
+    words = rf"has a run {august.name} already, of /other/shop.*target='abfss://.*/team/FOLDER'`\.$"
     with pytest.raises(StorageError, match=words):
         published(august, target)
     assert set(stored(client)) == {f"{august.name}/run.json"}
