@@ -32,6 +32,8 @@ from tests.support.needs import missing
 from tests.support.shops import log, write_shop
 from tests.support.tiny_notebooks import write_templates
 
+pytestmark = pytest.mark.slow  # the short forms, too, take up to a minute
+
 DAYS = ("2023-08-01", "2023-08-02", "2023-08-03")
 SECOND = Period.parse(DAYS[1])
 AUGUST = Period.parse("2023-08")

@@ -14,6 +14,8 @@ import pytest
 from techco.storage.folder import Folder
 from tests.support.shops import CUSTOMERS, log, write_shop
 
+pytestmark = pytest.mark.slow  # the short forms, too, take up to a minute
+
 _MB = 2**20
 _ONE = json.dumps(log(1)).encode()
 _OUTSIDE = json.dumps(log(1, day="2022-08-01")).encode()

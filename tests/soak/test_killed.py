@@ -17,6 +17,8 @@ from techco.records.record import RunRecord
 from techco.tables.vacuum import vacuum
 from tests.support.storages import Changing, contents, figures
 
+pytestmark = pytest.mark.slow  # the short forms, too, take up to a minute
+
 _ENDS_WITHIN_S = 20
 _SEED = 20231
 
