@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyspark
 import pytest
@@ -27,7 +27,7 @@ from techco.storage.folder import Folder
 from techco.tables.tables import Tables
 from tests.support import azurite
 from tests.support.azurite import Azurite
-from tests.support.needs import mark_by_need, missing
+from tests.support.needs import group_of, mark_by_need, missing
 from tests.support.shops import log, write_shop
 from tests.support.spark_cluster import INTERPRETED, TOKEN, Cluster, run_cluster
 from tests.support.stand_ins import (
@@ -54,6 +54,18 @@ import_jsonschema()  # before nbformat does, which takes a second longer
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         mark_by_need(item)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process whole groups of tests. xdist's own `loadgroup` does not know the groups with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -28,19 +29,25 @@ _BY_PARAMETER = {
     ("changing", "storage account"): "azure",
 }
 """What a parametrized fixture needs for one of its values."""
+_ON_SPARK = re.compile(r"\[(?:.*-)?(?:spark|apache_spark|on_cluster)(?:-.*)?\]")
 
 
 def mark_by_need(item: pytest.Item) -> None:
-    """Give a test the markers of what its fixtures need.
-
-    Where several processes run the tests, one has all that need Apache Spark, so that this starts once, and one the
-    browser; any other has whole files, with what their tests share.
-    """
+    """Give a test the markers of what its fixtures need."""
     for marker in set(_needs(item)):
         item.add_marker(marker)
-    if item.config.pluginmanager.hasplugin("xdist"):
-        large = [name for name in ("spark", "browser") if item.get_closest_marker(name)]
-        item.add_marker(pytest.mark.xdist_group(large[0] if large else item.path.stem))
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the tests that one process runs together, where several run them.
+
+    One has all that need Apache Spark, so that this starts once, and one the browser; any other has whole files, with
+    what their tests share.
+    """
+    path, _, test = nodeid.partition("::")
+    if path.startswith("tests/engines/") or _ON_SPARK.search(test):
+        return "spark"
+    return "browser" if path.startswith("tests/pages/test_browser") else path
 
 
 def _needs(item: pytest.Item) -> Iterator[str]:
