@@ -10,6 +10,7 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import ContainerClient
 from deltalake import DeltaTable
 
+from techco import Access
 from techco.engines.session import open_session
 from techco.errors import EngineError
 from techco.storage.azure.container import connect_container
@@ -31,7 +32,7 @@ def by_delta_lake() -> None:
 
 
 def by_the_engine() -> None:
-    open_session("sail", connect_container(Place("elsewhere", "data")))
+    open_session("sail", connect_container(Place("elsewhere", "data"), Access()))
 
 
 @pytest.mark.parametrize("ask", [by_python, by_azure_storage_blob, by_delta_lake, by_the_engine])
