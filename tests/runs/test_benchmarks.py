@@ -18,6 +18,8 @@ import pytest
 
 from tests.support.needs import missing
 
+pytestmark = pytest.mark.slow  # what measures runs, makes them
+
 ROOT = Path(__file__).parents[2]
 if find_spec("duckdb") is None or find_spec("psutil") is None:
     pytestmark = pytest.mark.skip(reason="the extra `benchmark` is not installed")
