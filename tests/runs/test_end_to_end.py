@@ -88,6 +88,7 @@ def test_a_period_without_logs_gives_a_report_that_says_so(tmp_path: Path) -> No
     assert "There are no logs in this period" in Path(run["report"]).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pii", ["mask", "show"])
 def test_personal_data_are_in_the_tables_and_in_the_report_only_if_asked_for(tmp_path: Path, pii: str) -> None:
     folder = tmp_path / "shop"

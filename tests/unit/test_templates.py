@@ -63,6 +63,7 @@ def test_only_analysis_shows_a_query(template: Path) -> None:
     assert has_query == (template.stem == "analysis")
 
 
+@pytest.mark.slow
 def test_a_template_runs_alone_on_the_sample_shop_with_plain_papermill(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
