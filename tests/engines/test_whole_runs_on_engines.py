@@ -119,8 +119,9 @@ def test_a_query_that_is_refused_is_told_by_its_error_alone(
 class Elsewhere(Folder):
     """A folder that a cluster finds at another path: with nothing there, or a shop of another content."""
 
-    def location(self, name: str) -> str:
-        return f"file:{self.url}-elsewhere/{name}"
+    @property
+    def engine_root(self) -> str:
+        return f"file:{self.url}-elsewhere"
 
 
 def test_a_cluster_that_does_not_see_the_storage_is_told_apart(cluster: Cluster, tmp_path: Path) -> None:
@@ -141,8 +142,9 @@ def test_a_cluster_that_does_not_see_the_storage_is_told_apart(cluster: Cluster,
 class InAzure(Folder):
     """A folder that a cluster is told to find in a storage account, for which it has not the jar."""
 
-    def location(self, name: str) -> str:
-        return f"abfss://data@shop.dfs.core.windows.net/{name}"
+    @property
+    def engine_root(self) -> str:
+        return "abfss://data@shop.dfs.core.windows.net"
 
 
 class Locked(Folder):
@@ -178,7 +180,7 @@ def test_a_cluster_that_finds_its_own_way_into_a_storage_account_needs_no_creden
     write_shop(Folder(str(tmp_path)), [log(1)])
     with pytest.raises(EngineError, match=r"cannot see .* no credential: The credential is of the Azure CLI\."):
         open_session(cluster.server, LockedOut(str(tmp_path)), {})
-    monkeypatch.setattr(LockedOut, "location", Folder.location)
+    monkeypatch.setattr(LockedOut, "engine_root", Folder.engine_root)
     assert open_session(cluster.server, LockedOut(str(tmp_path)), {}).range(2).count() == 2
 
 
