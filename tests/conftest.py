@@ -68,6 +68,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return GroupScheduling(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _java_that_starts_quickly() -> Iterator[None]:
+    """Let Java compile lightly: for the small frames of tests, compiling well costs more than it gives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        yield
+
+
 @pytest.fixture(scope="session")
 def sail() -> SparkSession:
     """Sail, the engine that reads and writes the tables."""
@@ -110,7 +118,6 @@ def _server_command(port: int) -> list[str]:
         str(home / "bin" / "spark-submit"),
         *("--master", "local[2]", "--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=1"),
         *(word for key, value in INTERPRETED.items() for word in ("--conf", f"{key}={value}")),
-        *("--driver-java-options", "-XX:TieredStopAtLevel=1"),  # tiny frames: compiling well costs more than it gives
         *(
             "--conf",
             "spark.connect.grpc.binding.address=127.0.0.1",
@@ -140,9 +147,9 @@ def on_cluster(cluster: Cluster) -> Iterator[SparkSession]:
     session.stop()
 
 
-@pytest.fixture(scope="session", params=["sail", "apache_spark", "on_cluster"])
+@pytest.fixture(scope="session", params=["sail", "apache_spark"])
 def spark(request: pytest.FixtureRequest) -> SparkSession:
-    """Every engine in turn: a transform must give the same on each, and a table must be as safe."""
+    """Every engine in turn: a transform must give the same on each."""
     session: SparkSession = request.getfixturevalue(request.param)
     return session
 
@@ -242,15 +249,18 @@ def _require_azurite() -> None:
         missing("No Azurite on this machine: npm install --prefix tests --no-package-lock")
 
 
+@pytest.fixture(scope="session")
+def chromium_program() -> str:
+    """Where Chromium is."""
+    return shutil.which("chromium") or missing("No Chromium on this machine: apt-get install chromium")
+
+
 @pytest.fixture(scope="module")
-def chromium(off_the_network: StandIn) -> Iterator[Browser]:
+def chromium(chromium_program: str, off_the_network: StandIn) -> Iterator[Browser]:
     """A browser, for one module: while it is open, this thread has a running event loop, which others may not like."""
-    program = shutil.which("chromium")
-    if not program:
-        missing("No Chromium on this machine: apt-get install chromium")
     from tests.support.browser import run_chromium
 
-    with run_chromium(program) as browser:
+    with run_chromium(chromium_program) as browser:
         yield browser
 
 

@@ -85,12 +85,14 @@ def test_an_endpoint_that_refuses(tmp_path: Path) -> None:
     assert said == f"{endpoint} refuses connections. Check the address, and that the service runs."
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_hangs(tmp_path: Path) -> None:
     with silence() as url:
         said = refused_run(tmp_path, "--endpoint", f"{url}/{ACCOUNT}")
     assert said.startswith(f"{url}/{ACCOUNT} does not answer. Check the address, the network")
 
 
+@pytest.mark.slow
 def test_an_identity_service_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with silence() as url:
         variables = {**entra_variables(url.replace("http:", "https:")), "AZURE_CLIENT_SECRET": "PLANTED-secret"}
@@ -167,6 +169,7 @@ def test_an_identity_without_the_role(tmp_path: Path, certificates: Certificates
     assert "Grant it the role Storage Blob Data Contributor: az role assignment create --role 'Storage Blob" in said
 
 
+@pytest.mark.slow
 def test_a_key_vault_that_hangs(tmp_path: Path, identity_service: StandIn) -> None:
     with silence() as url:
         vault = url.replace("http:", "https:")

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser
 from tests.support.browser import Site, Windows, make_site
 
 
-@pytest.fixture(scope="module")
-def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Site:
+@pytest.fixture(scope="session")
+def site(chromium_program: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A run of each shop, made only if there is a browser; tests only read them."""
     return make_site(tmp_path_factory.mktemp("site"))
 

@@ -41,6 +41,7 @@ from tests.support.shops import CUSTOMERS, write_shop
 from tests.support.tiny_notebooks import write_notebook, write_templates
 
 
+@pytest.mark.slow
 def test_a_user_reads_one_line_per_check_and_finds_the_folder_as_it_was(small_shop: Folder, tmp_path: Path) -> None:
     before = files_in(small_shop)
     command = [sys.executable, "-m", "techco", "doctor", "--storage", small_shop.url, "--out", str(tmp_path / "out")]

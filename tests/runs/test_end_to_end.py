@@ -78,6 +78,7 @@ def test_a_messy_shop_gives_the_figures_its_generator_expects(tmp_path: Path, fo
         assert written(metrics["tables"][name]) == expected(rows), name
 
 
+@pytest.mark.slow
 def test_a_period_without_logs_gives_a_report_that_says_so(tmp_path: Path) -> None:
     techco(tmp_path, "generate", "shop", "--logs", "100", "--customers", "10")
     run = techco(tmp_path, "run", "--storage", "shop", "--period", "2022-01")

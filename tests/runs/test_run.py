@@ -188,6 +188,7 @@ def test_storage_that_cannot_be_written_is_refused_unless_it_is_only_read(tmp_pa
     assert run(request_in(tmp_path, steps=("analysis",))).status == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_run_is_recorded_as_failed(tmp_path: Path, sent: signal.Signals) -> None:
     started = tmp_path / "started"
@@ -213,6 +214,7 @@ def test_interrupted_run_is_recorded_as_failed(tmp_path: Path, sent: signal.Sign
         os.kill(kernel, 0)
 
 
+@pytest.mark.slow
 def test_interrupted_run_prints_one_object_too(tmp_path: Path) -> None:
     started = tmp_path / "started"
     source = f"import pathlib, time\npathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(60)"
@@ -224,6 +226,7 @@ def test_interrupted_run_prints_one_object_too(tmp_path: Path) -> None:
     assert (process.returncode, json.loads(stdout)["status"]) == (130, "failed")
 
 
+@pytest.mark.slow
 def test_killed_run_counts_as_failed_and_can_be_rendered(tmp_path: Path) -> None:
     started = tmp_path / "started"
     source = f"import pathlib, time\npathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(60)"
@@ -246,6 +249,7 @@ def test_killed_run_counts_as_failed_and_can_be_rendered(tmp_path: Path) -> None
     assert recorded_runs(out) == [record]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_share_a_folder(tmp_path: Path) -> None:
     write_templates(tmp_path / "templates")
     out = request_in(tmp_path).out

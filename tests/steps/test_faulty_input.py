@@ -79,18 +79,21 @@ def check_csv(shop: Shop, faulty: Faulty) -> None:
     assert model_of_csv(text) in (None, outcome.read)
 
 
+@pytest.mark.slow
 @_FEW
 @given(faulty=log_files)
 def test_logs_of_whatever_bytes_are_counted_as_the_standard_library_reads_them(in_folder: Put, faulty: Faulty) -> None:
     check_logs(in_folder(faulty), faulty)
 
 
+@pytest.mark.slow
 @_FEW
 @given(faulty=compressed_files)
 def test_compressed_logs_of_whatever_bytes_are_counted_or_refused(in_folder: Put, faulty: Faulty) -> None:
     check_logs(in_folder(faulty), faulty)
 
 
+@pytest.mark.slow
 @_FEW
 @given(faulty=csv_files)
 def test_csv_files_of_whatever_bytes_are_counted_or_refused(in_folder: Put, faulty: Faulty) -> None:

@@ -152,6 +152,7 @@ def test_examples_are_a_few_of_each_reason_and_short(any_shop: Shop) -> None:
     assert max(len(str(raw)) for _, _, raw in examples) == 200
 
 
+@pytest.mark.slow
 def test_an_example_that_is_cut_within_an_email_hides_it_too(shop: Shop) -> None:
     for start in range(180, 200, 3):
         bad = "X," + "x" * (start - 3) + ",Fox,eve.fox@example.com,+1-202-555-0199\n"
@@ -294,6 +295,7 @@ any_log = likely | st.builds(log, st.integers(1, 3), st.sampled_from(["2023-08-0
 any_line = any_log.map(json.dumps) | st.text(max_size=8) | st.sampled_from(["{", "[]", "null", '{"log_id": 1', "}"])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(any_line, max_size=8), separator=st.sampled_from(["\n", ",", ",\n"]), is_array=st.booleans())
 def test_whatever_comes_in_is_accepted_or_counted(shop: Shop, lines: list[str], separator: str, is_array: bool) -> None:
@@ -314,6 +316,7 @@ def test_whatever_comes_in_is_accepted_or_counted(shop: Shop, lines: list[str], 
     assert sum(Counter(reasons(ingested.reasons)).values()) == quarantined
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=60), name=st.sampled_from(["web_logs.json", "customer_data.csv", "product_data.csv"]))
 def test_whatever_bytes_come_in_are_counted_or_refused_in_words(shop: Shop, content: bytes, name: str) -> None:

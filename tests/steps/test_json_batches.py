@@ -83,6 +83,7 @@ texts = st.builds(json.dumps, records, ensure_ascii=st.booleans(), indent=st.non
 fragments = st.lists(st.sampled_from(["{", "}", '"', ",", ":", '"log_id"', "1", " ", "\\", "null", "-0"]), max_size=9)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(found=st.lists(texts | fragments.map("".join), max_size=90))
 def test_whatever_records_come_together_each_is_read_as_if_alone(found: list[str]) -> None:

@@ -178,6 +178,7 @@ def test_a_broken_record_is_one_record_that_is_no_object(
     assert [log_id for _, is_object, log_id in records if is_object] == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_in_mid_record_loses_only_that_record(storage: Folder, sail_scratch: Scratch) -> None:
     whole = forms(PLAIN)["pretty array"]
     for end in range(whole.rindex("{") + 1, whole.rindex("}")):
@@ -319,6 +320,7 @@ pieces = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.lists(pieces, max_size=40).map("".join), is_array=st.booleans())
 def test_whatever_text_comes_the_quick_cut_and_the_exact_one_agree(

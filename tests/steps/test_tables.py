@@ -24,6 +24,13 @@ from techco.tables.tables import Tables
 AUGUST = Period.parse("2023-08")
 
 
+@pytest.fixture(scope="session", params=["sail", "on_cluster"])
+def spark(request: pytest.FixtureRequest) -> SparkSession:
+    """Every engine in turn; Apache Spark as a cluster, whose executors write the files, which is the harder case."""
+    session: SparkSession = request.getfixturevalue(request.param)
+    return session
+
+
 @pytest.fixture
 def tables(spark: SparkSession, storage: Folder) -> Tables:
     """The tables of an empty storage, by every engine in turn."""

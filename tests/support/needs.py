@@ -14,7 +14,7 @@ _BY_FIXTURE = {
     "cluster": "spark",
     "storage_account": "azure",
     "https_account": "azure",
-    "chromium": "browser",
+    "chromium_program": "browser",
     "trial": "slow",
     "opened": "slow",
     "benchmark": "slow",

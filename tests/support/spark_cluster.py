@@ -25,7 +25,6 @@ _STARTS_WITHIN_S = 120
 _HOME = Path(pyspark.__file__).parent
 # Whole runs in the tests are compiled by Spark, as it does by default; so both its ways are tested.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-_QUICK = "-XX:TieredStopAtLevel=1"  # tiny frames: compiling well costs more than it gives
 
 
 @dataclass
@@ -135,7 +134,7 @@ def _server(master: str, port: int, log: Path) -> list[str]:
     words = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
     return [
         str(_HOME / "bin" / "spark-submit"),
-        *("--master", master, *words, "--driver-java-options", _QUICK),
+        *("--master", master, *words),
         *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"),
     ]
 

@@ -210,6 +210,7 @@ def test_list_survives_what_it_cannot_read_or_print(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_json_is_json_in_any_encoding(tmp_path: Path) -> None:
     templates = write_templates(tmp_path / "templates")
     (tmp_path / "shöp").mkdir()
@@ -270,6 +271,7 @@ def test_generate_prints_what_a_report_must_show(tmp_path: Path) -> None:
     assert {"customer_data.csv", "product_data.csv", "web_logs.json"} <= made
 
 
+@pytest.mark.slow
 def test_run_writes_results_to_stdout_and_one_line_per_step_to_stderr(tmp_path: Path, shop: str) -> None:
     templates = write_templates(
         tmp_path / "templates", ingest="import os\nos.write(1, b'noise from below')\nprint('cell')"
@@ -290,6 +292,7 @@ def test_run_writes_results_to_stdout_and_one_line_per_step_to_stderr(tmp_path: 
     assert (rendered.returncode, rendered.stdout, rendered.stderr) == (0, f"{report}\n", "")
 
 
+@pytest.mark.slow
 def test_a_period_that_is_counted_from_a_day_is_shown_and_recorded_as_days(tmp_path: Path, shop: str) -> None:
     templates = write_templates(tmp_path / "templates")
     options = ("--storage", shop, "--period", "last-month", "--as-of", "2024-03-31", "--out", str(tmp_path))
@@ -317,6 +320,7 @@ def test_json_prints_one_object_and_the_same_as_the_record(tmp_path: Path, shop:
     assert printed == json.loads((tmp_path / "runs" / printed["run_id"] / "run.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -338,6 +342,7 @@ def test_failed_run_says_why_and_where_its_report_is(tmp_path: Path, shop: str, 
     assert Path(printed["steps"][0]["notebook"]).is_file()
 
 
+@pytest.mark.slow
 def test_report_that_cannot_be_written_is_no_bug(tmp_path: Path, shop: str) -> None:
     templates = write_templates(tmp_path / "templates")
     (tmp_path / "reports").touch()
@@ -349,6 +354,7 @@ def test_report_that_cannot_be_written_is_no_bug(tmp_path: Path, shop: str) -> N
     assert "  failed  " in techco("list", "--out", str(tmp_path)).stdout
 
 
+@pytest.mark.slow
 def test_terminal_sees_a_live_display(tmp_path: Path, shop: str) -> None:
     templates = write_templates(tmp_path / "templates")
     command = [sys.executable, "-m", "techco", "run", "--storage", shop, "--period", "2023-08", "--steps", "analysis"]

@@ -440,6 +440,7 @@ def test_remains_of_a_killed_generation_are_cleared(tmp_path: Path) -> None:
     assert not (tmp_path / ".sample-in-progress").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("messy", [False, True], ids=["clean", "messy"])
 def test_memory_does_not_grow_with_the_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messy: bool) -> None:
     monkeypatch.setattr("techco.sample.randomness.CHUNK", 1000)

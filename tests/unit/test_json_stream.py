@@ -102,6 +102,7 @@ json_values = st.recursive(
 keys = st.text(max_size=3) | st.sampled_from(json_stream.FIELDS)
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(keys, json_values, max_size=3), max_size=4), st.sampled_from([None, 1]))
 def test_every_array_of_objects_gives_as_many_records(objects: list[dict[str, Any]], indent: int | None) -> None:
     records = list(parse_array(io.StringIO(json.dumps(objects, indent=indent, ensure_ascii=False))))

@@ -180,6 +180,7 @@ def test_wrong_parameters_are_told_before_anything_is_made(
     assert list(tmp_path.iterdir()) == [templates]
 
 
+@pytest.mark.slow
 def test_parameters_reach_the_notebooks_that_declare_them_and_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
