@@ -6,7 +6,9 @@ gives the same cents, and every sum by category, product, day or customer is the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from math import ceil
@@ -17,6 +19,8 @@ from pyspark.sql import functions as F
 from techco import join
 from techco.display.columns import Column, ColumnKind, Value
 from techco.display.shown import Figures, Table
+from techco.errors import NotIngested
+from techco.raw.days_in_files import days_in_files
 from techco.shop import Shop
 
 if TYPE_CHECKING:
@@ -185,8 +189,8 @@ class Summary:
     """The figures of a period that are not an answer to one of the six questions.
 
     `total_sales` is exact to the cent; `buyers` counts the customers that bought a known product; `before` holds the
-    key figures of the period of the same length before, null where there is no log of it; `over_time` those of each
-    interval of the period, null where there is no log of it.
+    key figures of the period of the same length before, if all of it is ingested and has logs; `over_time` those of
+    each interval of the period, null where there is no log of it.
     """
 
     total_sales: Decimal
@@ -203,8 +207,8 @@ def summarize(shop: Shop) -> Summary:
 
     Raises
     ------
-    TableError
-        When full_data is not there yet.
+    NotIngested
+        When full_data is not there yet, or lacks a day of the period.
     """
     logs = shop.full_data
     row = totals(logs).collect()[0]
@@ -223,7 +227,7 @@ def summarize(shop: Shop) -> Summary:
         _figures_before(shop),
         _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
-        Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without data"),
+        Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without logs"),
     )
 
 
@@ -240,17 +244,29 @@ def _key_figures(logs: DataFrame, row: Row) -> dict[str, Value]:
 
 
 def _figures_before(shop: Shop) -> Figures:
-    """Compute the key figures of the period before; without any log of it, its days only, if the calendar has them."""
+    """Compute the key figures of the period before; of one that is not wholly there, how many days it lacks and why."""
     period = shop.period.before()
     values: dict[str, Value] = {}
     if period:
         values = {"start_date": str(period.first), "end_date": str(period.last), "days": period.days}
-        logs = shop.tables.read("full_data", period)
-        row = totals(logs).collect()[0]
-        values["days_with_data"] = len(_days_with_logs(logs)) if row.logs else 0
-        if row.logs:
-            values |= _key_figures(logs, row)
+        try:
+            logs = shop.tables.read("full_data", period)
+        except NotIngested as error:
+            values |= _why_missing(replace(shop, period=period), error.days)
+        else:
+            row = totals(logs).collect()[0]
+            values |= {"days_not_ingested": 0, "days_with_data": len(_days_with_logs(logs)) if row.logs else 0}
+            values |= _key_figures(logs, row) if row.logs else {}
     return Figures("key_figures_before", values, "The period before", {"conversion": "%"})
+
+
+def _why_missing(shop: Shop, days: Sequence[date]) -> dict[str, Value]:
+    """Tell days that the raw files have from those that they lack; name the command that brings the former."""
+    found = days_in_files(shop.storage)
+    values: dict[str, Value] = {"days_not_ingested": len(days)}
+    if found and not any(day in found for day in days):
+        return {**values, "first_day_in_files": str(found.first), "last_day_in_files": str(found.last)}
+    return {**values, "command": shlex.join(shop.command())}
 
 
 def _figures_over_time(shop: Shop) -> Table:
@@ -284,7 +300,7 @@ def _days_with_logs(logs: DataFrame) -> set[date]:
 def period_logs(shop: Shop) -> DataFrame:
     """Return the rows of full_data of the period; on the sample shop, run the steps before if that was not done."""
     join.prepare(shop)
-    if shop.storage.is_sample and not shop.tables.exists("full_data"):
+    if shop.storage.is_sample and shop.tables.missing_days("full_data", shop.period):
         join.join(shop)
     return shop.full_data
 

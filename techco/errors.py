@@ -10,12 +10,18 @@
     │   └── CredentialError     there is no credential for the storage, or the storage or the Key Vault refuses it
     ├── EngineError             the engine could not start or is not reachable
     ├── TableError              a table is missing or does not have the columns of the contract
+    │   ├── NotIngested         a table, or a day of the period, is not in the tables yet
     │   ├── RowsOutsidePeriod   rows to be written lie outside the period they would replace
     │   └── CommitRefused       other writers kept winning; nothing was written
     └── StepFailed              a notebook stopped before its last cell
 
 Only `techco.cli.app` turns these into exit codes.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
 
 
 class TechcoError(Exception):
@@ -52,6 +58,14 @@ class EngineError(TechcoError):
 
 class TableError(TechcoError):
     """Raised when a table is missing or its columns are not those of the contract."""
+
+
+class NotIngested(TableError):
+    """Raised when a table is not there yet, or lacks `days` that are asked of it: no run has written them."""
+
+    def __init__(self, message: str, days: Sequence[date] = ()) -> None:
+        super().__init__(message)
+        self.days = days
 
 
 class RowsOutsidePeriod(TableError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -12,23 +13,22 @@ from techco.contract import TABLES
 from techco.display.columns import Column
 from techco.display.shown import Figures, Finding, Table
 from techco.display.wording import span
-from techco.errors import ParameterError, TableError
+from techco.errors import ParameterError
 from techco.period import Period
+from techco.raw.days_in_files import days_in_files
 from techco.redact import without_credentials
 from techco.sample.default_shop import SAMPLE_PERIOD
 from techco.shop import Shop, open_shop
 from techco.storage.base import SAMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import Row
 
     from techco.redact import Pii
     from techco.storage.access import Access
-
-_TO_MAKE = "make it with shop.ingest() and shop.join(), or with techco run."
 
 
 class Explorer(Shop):
@@ -43,8 +43,8 @@ class Explorer(Shop):
 
         Raises
         ------
-        TableError
-            When a table of the query is not there yet; says how to make it.
+        NotIngested
+            When a table of the query is not there yet, or lacks a day of the period; says how to make it.
         """
         named = [name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)]
         self.make_views(named)  # those of the session may be of another shop, or older than the tables
@@ -55,17 +55,9 @@ class Explorer(Shop):
                 self.table(name)
             raise
 
-    def table(self, name: str) -> DataFrame:
-        """Return one table, of those by day the period; as an attribute, `shop.full_data`, it is the same.
-
-        Raises
-        ------
-        TableError
-            When it is not there yet; says how to make it.
-        """
-        if name in TABLES and not self.tables.exists(name):
-            raise TableError(f"There is no table {name} in {self.storage.url} yet: {_TO_MAKE}")
-        return super().table(name)
+    def _remedy(self, steps: Sequence[str]) -> str:
+        made = "shop.join()" if steps else "shop.ingest() and shop.join()"
+        return f"Make it with {made}, or with: {shlex.join([*self.command(), *steps])}"
 
     def ingest(self) -> Figures:
         """Read the raw files and replace the period in the tables, unless nothing has changed since that was done.
@@ -117,8 +109,10 @@ class Explorer(Shop):
         """Return the tables with their rows and days, by the tables' logs: no query is made for it."""
         rows = [self._row(name) for name in self.existing()]
         title = f"{self.storage.url}, {span(self.period.first, self.period.last)}"
-        if not any(days for name, _, days in rows if name == "full_data"):
-            title += f". full_data has nothing of this period: if there should be, {_TO_MAKE}"
+        if days := days_in_files(self.storage):
+            title += f". The files have {span(days.first, days.last)}"
+        if missing := self.tables.missing_days("full_data", self.period):
+            title += f". {self._what_is_missing('full_data', missing)}"
         columns = [Column("table"), Column("rows", "integer"), Column("days", "integer")]
         return Table.of("tables", columns, rows, title)
 

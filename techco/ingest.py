@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from techco.display.columns import Column, Value
 from techco.display.shown import Figures, Table
 from techco.errors import TableError
+from techco.raw.days_in_files import days_in_files
 from techco.raw.files import check_unchanged, log_files, raw_file
-from techco.raw.judge import Counts, Judged, judge_customers, judge_logs, judge_products, refused_rows
+from techco.raw.judge import Counts, Judged, Misplaced, judge_customers, judge_logs, judge_products, refused_rows
 from techco.redact import Pii, mask_record
 from techco.shop import Shop
 from techco.storage.base import CUSTOMERS as CUSTOMER_FILE
@@ -39,6 +40,7 @@ class Ingested:
     """What an ingest read, for the notebook to show."""
 
     raw_files: Table
+    days_in_files: Figures
     made_by: Figures
     records: Figures
     by_source: Table
@@ -64,7 +66,8 @@ def ingest(shop: Shop) -> Ingested:
         sources, refused = _replace(shop, files, [shop.period], scratch)
         shop.make_views()
         origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].skipped_files}
-        return _ingested(files, [source.counts for source in sources], refused, shop.pii, origin)
+        counts = [source.counts for source in sources]
+        return _ingested(files, counts, refused, shop.pii, origin, _days_in_files(shop, sources[0].misplaced))
 
 
 def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
@@ -98,7 +101,7 @@ def _files(shop: Shop) -> list[RawFile]:
     storage = shop.storage
     storage.check_writable()
     customers, products = raw_file(storage, CUSTOMER_FILE), raw_file(storage, PRODUCT_FILE)
-    return [*log_files(storage, shop.period), customers, products]
+    return [*log_files(storage, shop.period, shop.days_around), customers, products]
 
 
 def _replace(
@@ -143,7 +146,9 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     with suppress(TableError, PySparkException):  # data files may have been deleted by hand
         _check_sums(shop, counts, refused, [shop.period], counts[:1])
         shop.make_views()
-        return _ingested(files, counts, refused, shop.pii, made_by(notes["run_id"], reused=True))
+        origin = made_by(notes["run_id"], reused=True)
+        days = _days_in_files(shop, Misplaced(**notes["misplaced"]))
+        return _ingested(files, counts, refused, shop.pii, origin, days)
     return None
 
 
@@ -158,8 +163,9 @@ def _write(
     _replace_snapshot(shop, "customers", files[-2], customers.accepted)
     _replace_snapshot(shop, "products", files[-1], products.accepted)
     days = all_days(periods)
-    accepted = shop.tables.replace_period("web_logs", logs.accepted, days, shop.run_id)
     kept = shop.tables.replace_period("quarantine", refused, days, shop.run_id)
+    # Last, as it says which days are ingested.
+    accepted = shop.tables.replace_period("web_logs", logs.accepted, days, shop.run_id)
     snapshots = [customers.counts, products.counts]
     _check_sums(shop, [logs.counts, *snapshots], refused, periods, logs.per_period)
     undated = [file.path for file in kept if file.day is None]
@@ -167,7 +173,7 @@ def _write(
         files_by_table = zip(_BY_DAY, (accepted, kept), strict=True)
         made = {name: [f.path for f in rows if f.day in period] for name, rows in files_by_table}
         counted = [asdict(count) for count in (counts, *snapshots)]
-        notes = {"run_id": shop.run_id, "counts": counted, "undated": len(undated)}
+        notes = {"run_id": shop.run_id, "counts": counted, "undated": len(undated), "misplaced": asdict(logs.misplaced)}
         _receipt(shop, period, files).write(shop.storage, made, notes)
     _undated(shop, files).write(shop.storage, {"quarantine": undated}, {})
 
@@ -203,7 +209,8 @@ def _check_sums(
     # Rows without a day belong to no period: a run of another one may have replaced them at this moment.
     dated = rows_per_period(refused.where("event_date IS NOT NULL"), periods)
     for name, expected in (("web_logs", [one.accepted for one in per_period]), ("quarantine", dated)):
-        for found, count in zip(rows_per_period(shop.table(name), periods), expected, strict=True):
+        table = shop.tables.read(name, shop.period, all_days(periods))
+        for found, count in zip(rows_per_period(table, periods), expected, strict=True):
             _compare(name, found, count)
 
 
@@ -215,8 +222,24 @@ def _compare(table: str, found: int, count: int) -> None:
         )
 
 
+def _days_in_files(shop: Shop, misplaced: Misplaced) -> Figures:
+    """Say which days the files with web logs have, and how many logs lie in a folder of another day."""
+    days = days_in_files(shop.storage)
+    values: dict[str, Value] = {"first_day": None, "last_day": None}
+    if days:
+        values = {"first_day": str(days.first), "last_day": str(days.last)}
+    if misplaced.logs:
+        values |= {"logs_in_other_folders": misplaced.logs, "days_away": misplaced.farthest}
+    return Figures("days_in_files", values, "Days of the web logs")
+
+
 def _ingested(
-    files: list[RawFile], counts: list[Counts], refused: DataFrame, pii: Pii, origin: Mapping[str, Value]
+    files: list[RawFile],
+    counts: list[Counts],
+    refused: DataFrame,
+    pii: Pii,
+    origin: Mapping[str, Value],
+    days: Figures,
 ) -> Ingested:
     logs = counts[0]
     parts = ("read", "accepted", "duplicates", "quarantined", "outside_period")
@@ -224,6 +247,7 @@ def _ingested(
     reasons = [[c.source, str(reason), n] for c in counts for reason, n in sorted(c.reasons.items())]
     return Ingested(
         _raw_files(files),
+        days,
         Figures("ingest_made_by", dict(origin), "Tables"),
         Figures("records", {part: getattr(logs, part) for part in parts}, "Web logs"),
         Table.of("records_by_source", _columns("source", *(f"{p}:integer" for p in parts)), by_source, "Records"),

@@ -75,8 +75,10 @@ def join(shop: Shop) -> Figures:
 
     Raises
     ------
+    NotIngested
+        When web_logs, customers or products are not there yet, or web_logs lacks a day of the period.
     TableError
-        When web_logs, customers or products are not there yet, or the result has not each log exactly once.
+        When the result has not each log exactly once.
     """
     prepare(shop)
     receipts = _receipts(shop, [shop.period])
@@ -136,9 +138,9 @@ def _replace(shop: Shop, periods: Sequence[Period], receipts: Sequence[Receipt])
 
 def _rows(shop: Shop, name: str, periods: Sequence[Period]) -> DataFrame:
     """Read the rows of a table on the days of the periods."""
-    rows = shop.table(name)
     if list(periods) == [shop.period]:
-        return rows
+        return shop.table(name)
+    rows = shop.tables.read(name, shop.period, all_days(periods))
     days = shop.spark.createDataFrame([(day,) for period in periods for day in period], f"{PARTITION} date")
     return rows.join(F.broadcast(days), PARTITION, "left_semi")
 
@@ -158,7 +160,7 @@ def _receipts(shop: Shop, periods: Sequence[Period]) -> list[Receipt]:
 
 def prepare(shop: Shop) -> None:
     """Ingest the sample shop if that has not been done, so that the notebooks on it run in any order."""
-    if shop.storage.is_sample and not shop.tables.exists("web_logs"):
+    if shop.storage.is_sample and shop.tables.missing_days("web_logs", shop.period):
         ingest.ingest(shop)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, get_args
@@ -97,6 +97,12 @@ class Period:
         except OverflowError:
             return None
 
+    def with_days_around(self, days: int) -> Period:
+        """The period with so many days before and after it, as far as the calendar has them."""
+        first = max(self.first.toordinal() - days, date.min.toordinal())
+        last = min(self.last.toordinal() + days, date.max.toordinal())
+        return Period(date.fromordinal(first), date.fromordinal(last))
+
     def __contains__(self, day: object) -> bool:
         return isinstance(day, date) and self.first <= day <= self.last
 
@@ -105,6 +111,17 @@ class Period:
 
     def __str__(self) -> str:
         return f"{self.first}..{self.last}"
+
+
+def stretches(days: Iterable[date]) -> list[Period]:
+    """Join days that follow each other: the fewest periods that have just these days, in order."""
+    found: list[Period] = []
+    for day in sorted(days):
+        if found and (day - found[-1].last).days <= 1:
+            found[-1] = Period(found[-1].first, day)
+        else:
+            found.append(Period(day, day))
+    return found
 
 
 def parse_day(text: str, name: str) -> date:

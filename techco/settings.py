@@ -44,6 +44,8 @@ class Settings:
         As `--pii`.
     refresh
         As `--refresh`.
+    days_around
+        Of how many days before and after a period an ingest reads the folders `date=YYYY-MM-DD`, too.
     spark_conf
         Settings of Apache Spark, as `--spark-conf`, here one JSON object, which may hold credentials.
     spark_packages
@@ -62,6 +64,7 @@ class Settings:
     templates: Path | None = None
     pii: Pii = "mask"
     refresh: bool = False
+    days_around: int = 0
     spark_conf: Mapping[str, str] | None = field(default=None, repr=False)
     spark_packages: str = ""
     spark_memory: str = ""
@@ -152,12 +155,21 @@ def _spark_conf(text: str) -> dict[str, str]:
     return found
 
 
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        raise ParameterError(
+            f"{PREFIX}DAYS_AROUND is {text!r}. Allowed: a number of days, such as 0, the default, or 1."
+        )
+    return int(text)
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "engine": _engine,
     "out": Path,
     "templates": _folder,
     "pii": lambda text: check_pii(text, PII),
     "refresh": _truth,
+    "days_around": _days,
     "spark_conf": _spark_conf,
 }
 

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
 
 from techco.contract import TABLES
 from techco.display.shown import Figures, Shown
+from techco.display.wording import date_ranges, span
 from techco.engines.names import parse_engine
 from techco.engines.session import open_session
-from techco.errors import TableError
+from techco.errors import NotIngested, TableError
 from techco.period import Period
 from techco.redact import Pii, check_pii
 from techco.settings import load_settings
+from techco.storage.access import Access
 from techco.storage.base import Storage
 from techco.storage.open import open_storage
+from techco.tables.data_files import DataFile
 from techco.tables.scratch import Scratch
-from techco.tables.tables import DataFile, Tables
+from techco.tables.tables import Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from techco.storage.access import Access
+
+_BY_JOIN = ("full_data", "product_sales")
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +41,7 @@ class Shop:
     The tables by day show the days of the period only. Each is also a temporary view of the same name, as long as the
     table exists: `shop.spark.sql("SELECT count(*) FROM full_data")`. `pii` says whether what the steps show hides
     personal data; the tables hold it either way. With `refresh` steps do their work even if nothing has changed.
+    `access` is how the storage was opened; of `days_around` days before and after the period an ingest reads folders.
     """
 
     storage: Storage
@@ -45,6 +51,8 @@ class Shop:
     pii: Pii = "mask"
     engine: str = "sail"
     refresh: bool = False
+    access: Access = field(default_factory=Access)
+    days_around: int = 0
 
     @property
     def tables(self) -> Tables:
@@ -56,10 +64,34 @@ class Shop:
 
         Raises
         ------
-        TableError
-            When it is not there yet; says which step makes it.
+        NotIngested
+            When it is not there yet, or lacks a day of the period; names the days and the command that brings them.
         """
-        return self.tables.read(name, self.period if TABLES[name].by_day else None)
+        try:
+            return self.tables.read(name, self.period if TABLES[name].by_day else None)
+        except NotIngested as error:
+            raise NotIngested(self._what_is_missing(name, error.days), error.days) from None
+
+    def _what_is_missing(self, name: str, days: Sequence[date]) -> str:
+        only_join = name in _BY_JOIN and not self.tables.missing_days("web_logs", days)
+        done, steps = ("joined", ["--steps", "join,analysis"]) if only_join else ("ingested", [])
+        if not days:
+            return f"There is no table {name} in {self.storage.url} yet. {self._remedy(steps)}"
+        period = span(self.period.first, self.period.last)
+        what = f"{len(days):,} of the {self.period.days:,} days of {period} {'is' if len(days) == 1 else 'are'}"
+        if len(days) == self.period.days:
+            what = f"{period} is"
+        which = "" if len(days) == self.period.days else f": {date_ranges(days)}"
+        return f"{what} not {done} in {self.storage.url}{which}. {self._remedy(steps)}"
+
+    def _remedy(self, steps: Sequence[str]) -> str:
+        """Say how what is missing is brought into the tables: last comes a command that works as printed."""
+        return f"Bring this into the tables: {shlex.join([*self.command(), *steps])}"
+
+    def command(self) -> list[str]:
+        """Return the words that run all steps for this shop and period from any directory."""
+        days = ["--from", str(self.period.first), "--to", str(self.period.last)]
+        return ["techco", "run", "--storage", self.storage.url, *days, *self.access.options(), "--engine", self.engine]
 
     def files(self, name: str) -> list[DataFile]:
         """List the data files of one table, of those by day the period's; none if it is not there yet."""
@@ -178,9 +210,10 @@ def open_shop(
     shown = settings.pii if pii is None else check_pii(pii)
     days = period if isinstance(period, Period) else Period.parse(period)
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
-    place = open_storage(storage, settings.access if access is None else access)
+    way = settings.access if access is None else access
+    place = open_storage(storage, way)
     anew = settings.refresh if refresh is None else refresh
     conf = settings.spark_conf_for(engine) if spark_conf is None else spark_conf
-    shop = Shop(place, days, open_session(engine, place, conf), run_id, shown, engine, anew)
+    shop = Shop(place, days, open_session(engine, place, conf), run_id, shown, engine, anew, way, settings.days_around)
     shop.make_views()
     return shop

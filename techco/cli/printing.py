@@ -58,6 +58,8 @@ def print_summary(record: RunRecord) -> None:
 
     records, sales = record.metrics.get("records"), record.metrics.get("total_sales")
     lines = [("Period", f"{record.start_date} to {record.end_date}")]
+    if days := record.metrics.get("days_in_files"):
+        lines.append(("Files have", f"{days['first_day']} to {days['last_day']}"))
     if sales is not None:
         lines.append(("Total sales", format_value(sales, "money")))
     if records:

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 
+from techco.period import stretches
+
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -160,6 +162,13 @@ def span(first: datetime.date, last: datetime.date) -> str:
         return f"{first.day} to {last.day} {month}"
     year = f" {first.year}" if first.year != last.year else ""
     return f"{first.day} {MONTHS[first.month - 1]}{year} to {last.day} {month}"
+
+
+def date_ranges(days: Iterable[datetime.date]) -> str:
+    """Write days in words, neighbours joined: `1 August 2023; 5 to 8 August 2023`."""
+    ranges = stretches(days)
+    words = [span(one.first, one.last) for one in ranges[:10]]
+    return "; ".join([*words, f"and {len(ranges) - 10:,} more spans"] if len(ranges) > 10 else words)
 
 
 def duration(seconds: float) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PATH = f"{FOLDER}/day_index.json"
 _SETS = 16
+_SETS_BY_DAY = 62  # beyond that, a record in a folder of another day may lie in its set all the same
 
 
 @dataclass(frozen=True)
@@ -87,28 +88,65 @@ def files_not_in(sets: Iterable[FileSet], files: Iterable[RawFile]) -> list[RawF
 def set_numbers(files: Sequence[RawFile]) -> dict[str, str]:
     """Cut files into few sets of neighbours by name, and return the number of its set for each name.
 
-    Those in folders by day are left out, and so not in the index: they are read for their day alone.
+    A set of files in folders by day has the first and the last day of its folders as number, `2023-08-01..2023-08-01`.
+    It is not in the index: such files are read for their day alone.
     """
     names = [file.name for file in files if file.day is None]
     size = -(-len(names) // _SETS) or 1
-    return {name: str(place // size) for place, name in enumerate(names)}
+    numbers = {name: str(place // size) for place, name in enumerate(names)}
+    days = sorted({file.day for file in files if file.day})
+    size = -(-len(days) // _SETS_BY_DAY) or 1
+    parts = [days[start : start + size] for start in range(0, len(days), size)]
+    spans = {day: f"{part[0]}..{part[-1]}" for part in parts for day in part}
+    return numbers | {file.name: spans[file.day] for file in files if file.day}
 
 
-def describe_sets(records: DataFrame, files: Sequence[RawFile], numbers: Mapping[str, str]) -> list[FileSet]:
-    """Return what is in each set of files, without sets that have no record or one without a readable day.
+@dataclass(frozen=True)
+class SetCounts:
+    """What is in one set of files: its number, its records, those with a day, and the first and last of their days.
+
+    `misplaced` are records that lie in the folder of another day, `farthest` how many days away at most.
+    """
+
+    number: str | None
+    records: int
+    dated: int
+    first: date | None
+    last: date | None
+    misplaced: int
+    farthest: int
+
+
+def count_sets(records: DataFrame, days_around: int) -> list[SetCounts]:
+    """Count the records of each set of files.
 
     Parameters
     ----------
     records
         One row per record of all files: `files` string, the number of its set, and `event_date` date.
+    days_around
+        How many days away from its folder a record does not count as misplaced.
+    """
+    day, ends = F.col("event_date"), [F.substring("files", start, 10).try_cast("date") for start in (1, 13)]
+    away = F.greatest(F.datediff(ends[0], day), F.datediff(day, ends[1]))
+    counts = [F.count("*"), F.count(day), F.min(day), F.max(day), F.count_if(away > days_around)]
+    rows = records.groupBy("files").agg(*counts, F.coalesce(F.max(away), F.lit(0))).collect()
+    return [SetCounts(*row) for row in rows]
+
+
+def describe_sets(counted: Iterable[SetCounts], files: Sequence[RawFile], numbers: Mapping[str, str]) -> list[FileSet]:
+    """Return what is in each set of files, without sets that have no record or one without a readable day.
+
+    Parameters
+    ----------
+    counted
+        As `count_sets` returns it.
     numbers
         As `set_numbers` returns them.
     """
-    day = F.col("event_date")
-    stats = records.groupBy("files").agg(F.count("*"), F.count(day), F.min(day), F.max(day)).collect()
     sets = []
-    for number, count, dated, first, last in stats:
-        marks = fingerprint(file for file in files if numbers.get(file.name) == number)
-        if marks and count == dated:
-            sets.append(FileSet(marks, str(first), str(last), count))
+    for one in counted:
+        marks = fingerprint(file for file in files if file.day is None and numbers.get(file.name) == one.number)
+        if marks and one.records == one.dated:
+            sets.append(FileSet(marks, str(one.first), str(one.last), one.records))
     return sets

@@ -34,8 +34,25 @@ def raw_file(storage: Storage, name: str) -> RawFile:
     return file
 
 
-def log_files(storage: Storage, period: Period) -> list[RawFile]:
+def log_files(storage: Storage, period: Period, days_around: int = 0) -> list[RawFile]:
     """List the files with web logs, sorted by name, without those in `date=` folders outside the period.
+
+    Parameters
+    ----------
+    days_around
+        Of how many days before and after the period folders are listed, too.
+
+    Raises
+    ------
+    RawFileError
+        As `all_log_files`.
+    """
+    days = period.with_days_around(days_around)
+    return [file for file in all_log_files(storage) if file.day is None or file.day in days]
+
+
+def all_log_files(storage: Storage) -> list[RawFile]:
+    """List the files with web logs that have any content, sorted by name.
 
     Raises
     ------
@@ -62,7 +79,7 @@ def log_files(storage: Storage, period: Period) -> list[RawFile]:
         raise RawFileError(
             f"No logs in {storage.url}/{LOGS_FOLDER}/: put files named {', '.join(_LOG_SUFFIXES[:3])} (or .gz) there."
         )
-    return [file for file in files if file.size and (file.day is None or file.day in period)]
+    return [file for file in files if file.size]
 
 
 def check_unchanged(storage: Storage, files: Iterable[RawFile]) -> list[RawFile]:

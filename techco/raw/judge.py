@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ from techco.engines.dialects import dialect
 from techco.errors import RawFileError
 from techco.raw import rules
 from techco.raw.csv_rows import read_csv
-from techco.raw.day_index import DayIndex, describe_sets, files_not_in, set_numbers
+from techco.raw.day_index import DayIndex, count_sets, describe_sets, files_not_in, set_numbers
+from techco.raw.days_in_files import note_days
 from techco.raw.logs import LogReader
 from techco.storage.base import RawFile
 
@@ -63,6 +65,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Misplaced:
+    """How many web logs lie in a folder of another day, farther away than is read; `farthest` is in days."""
+
+    logs: int = 0
+    farthest: int = 0
+
+
+@dataclass(frozen=True)
 class Judged:
     """The judged records of one source: `accepted` and `refused` rows, the latter with `raw` and `reason`.
 
@@ -75,6 +85,7 @@ class Judged:
     refused: DataFrame
     per_period: Sequence[Counts] = ()
     skipped_files: int = 0
+    misplaced: Misplaced = Misplaced()
 
 
 @dataclass
@@ -138,7 +149,10 @@ def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequ
     to_read = files_not_in(skipped, files)
     numbers = set_numbers(to_read)
     judged = LogReader(shop.storage, scratch, numbers).read(to_read, judge)
-    day_index.save(files, describe_sets(judged, to_read, numbers))
+    counted = count_sets(judged, shop.days_around)
+    day_index.save(files, describe_sets(counted, to_read, numbers))
+    known = [date.fromisoformat(day) for one in skipped for day in (one.first, one.last)]
+    note_days(shop.storage, files, [*known, *(day for one in counted for day in (one.first, one.last))])
     unread = sum(one.records for one in skipped)
     outcomes = _Outcomes("web_logs", judged.count() + unread, [] if days is None else [PERIOD_NUMBER])
     outcomes.rows[None, _OUTSIDE] = unread
@@ -147,7 +161,8 @@ def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequ
     inside = judged.where(~F.col("is_outside")).drop("files")
     accepted, refused = _resolve_duplicates(inside, WEB_LOGS, LogReason.CONFLICT, outcomes, scratch)
     per_period = [outcomes.counts(number) for number in range(len(periods))]
-    return Judged(outcomes.counts(), accepted, refused, per_period, len(files) - len(to_read))
+    misplaced = Misplaced(sum(one.misplaced for one in counted), max((one.farthest for one in counted), default=0))
+    return Judged(outcomes.counts(), accepted, refused, per_period, len(files) - len(to_read), misplaced)
 
 
 def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:

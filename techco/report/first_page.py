@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from techco.display.columns import Column, Value
 from techco.display.read_back import NotebookResults
 from techco.display.shown import Finding, Table
-from techco.display.wording import duration, listed, moment, plural, span
+from techco.display.wording import date_ranges, duration, listed, moment, plural, span
 from techco.records.record import REPORT, RunRecord, StepRecord
 from techco.redact import mask
 from techco.report.key_figures import explanation, tiles
@@ -39,6 +39,7 @@ _OUTCOMES = {
     "quarantined": "quarantined",
     "outside_period": "outside the period",
 }
+_MOST_DAYS_AROUND = 7  # farther away is a wrong clock, and no time zone
 _SPELLINGS = {"techco": "TechCo", "pyspark": "PySpark", "pysail": "Sail", "papermill": "papermill"}
 
 
@@ -201,9 +202,9 @@ def _quarantine_headline(reasons: Table | None) -> str:
 
 
 def _coverage_notes(shown: NotebookResults) -> list[str]:
-    """Say what the sales do not cover, one sentence each."""
+    """Say which days the files have, and what the sales do not cover, one sentence each."""
     values = shown.figures("data_quality")
-    notes = []
+    notes = _file_notes(shown.figures("days_in_files"))
     if isinstance(logs := values.get("logs_unknown_product"), int):
         purchases = values.get("purchases_unknown_product") or 0
         verb = "is a purchase, which counts" if purchases == 1 else "are purchases, which count"
@@ -215,21 +216,31 @@ def _coverage_notes(shown: NotebookResults) -> list[str]:
         notes.append(sentence if logs else "No log is of an unknown customer.")
     if isinstance(days := values.get("days_without_data"), int):
         table = shown.table("days_without_data")
-        dates = f": {_date_ranges([str(row[0]) for row in table.rows])}" if table and table.rows else ""
+        without = [datetime.date.fromisoformat(str(row[0])) for row in table.rows] if table else []
+        dates = f": {date_ranges(without)}" if without else ""
         notes.append(f"{plural(days, 'day')} without any log{dates}." if days else "Every day of the period has logs.")
     return notes
 
 
-def _date_ranges(days: Sequence[str]) -> str:
-    """Write days in words, neighbours joined: `1 August 2023; 5 to 8 August 2023`."""
-    ranges: list[list[datetime.date]] = []
-    for date in sorted(datetime.date.fromisoformat(day) for day in days):
-        if ranges and (date - ranges[-1][1]).days <= 1:
-            ranges[-1][1] = date
-        else:
-            ranges.append([date, date])
-    words = [span(first, last) for first, last in ranges[:10]]
-    return "; ".join([*words, f"and {len(ranges) - 10:,} more spans"] if len(ranges) > 10 else words)
+def _file_notes(values: Mapping[str, Value]) -> list[str]:
+    """Say which days the files with web logs have, and that logs lie in folders of other days."""
+    notes = []
+    if values.get("first_day") and values.get("last_day"):
+        days = [datetime.date.fromisoformat(str(values[end])) for end in ("first_day", "last_day")]
+        notes.append(f"The files with web logs have {span(*days)}.")
+    if isinstance(logs := values.get("logs_in_other_folders"), int):
+        away = int(values.get("days_away") or 1)
+        remedy = (
+            f"set TECHCO_DAYS_AROUND={away}, which reads the folders of {plural(away, 'day')} before and after, too"
+        )
+        if away > _MOST_DAYS_AROUND:
+            remedy = "move them into the folder of their day"
+        verb = "lies in a folder" if logs == 1 else "lie in folders"
+        notes.append(
+            f"{plural(logs, 'log')} read {verb} of another day. Logs of this period may lie in folders that were not "
+            f"read: {remedy}."
+        )
+    return notes
 
 
 def _step(step: StepRecord) -> dict[str, str]:

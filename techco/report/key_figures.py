@@ -22,7 +22,9 @@ _FIGURES: dict[str, tuple[str, ColumnKind, str]] = {
     "unique_customers": ("Active customers", "integer", ""),
     "conversion": ("Conversion", "percent", "of viewing customers bought"),
 }
+NOT_INGESTED = "earlier days not ingested"
 NO_EARLIER_DATA = "no earlier data"
+NO_EARLIER_LOGS = "no earlier logs"
 _WIDTH, _HEIGHT = 120, 30
 
 
@@ -58,13 +60,16 @@ def _tile(name: str, values: Mapping[str, Value], before: Mapping[str, Value], t
     rise = 0 if now is None or then is None else Decimal(now).compare(Decimal(then))
     direction = "up" if rise > 0 else "down" if rise < 0 else ""
     trend = Markup(_trend(name, trend_table)) if trend_table else Markup()
-    return Tile(label, format_value(now, kind), note if now is not None else "no data", words, direction, trend)
+    note = note if now is not None else "none in this period"
+    return Tile(label, format_value(now, kind), note, words, direction, trend)
 
 
 def _change_in_words(name: str, now: Value, then: Value, before: Mapping[str, Value]) -> str:
     """Say how a key figure has changed against the period before."""
+    if before.get("days_not_ingested"):
+        return NO_EARLIER_DATA if before.get("first_day_in_files") else NOT_INGESTED
     if not before.get("days_with_data"):
-        return NO_EARLIER_DATA
+        return NO_EARLIER_LOGS
     if now is None or then is None:
         return "none before"
     if name == "conversion":  # a percentage of a percentage would be misread
@@ -93,11 +98,24 @@ def _comparison(before: Mapping[str, Value]) -> str:
     if "start_date" not in before:
         return ""
     words = span(*(_date(before[end]) for end in ("start_date", "end_date")))
-    with_data, days = before.get("days_with_data"), before.get("days")
-    if not with_data:
-        return f"No earlier data: there are no logs of {words} to compare with."
-    partly = f", of which only {with_data:,} of {days:,} days have data" if with_data != days else ""
+    with_logs, days, missing = (before.get(name) for name in ("days_with_data", "days", "days_not_ingested"))
+    if missing:
+        return f"No changes are shown: {_why_missing(before, words, missing)}"
+    if not with_logs:
+        return f"There are no logs of {words} to compare with."
+    partly = f", of which only {with_logs:,} of {days:,} days have logs" if with_logs != days else ""
     return f"Changes are against {words}{partly}."
+
+
+def _why_missing(before: Mapping[str, Value], words: str, missing: Value) -> str:
+    """Say why the period before is not wholly in the tables."""
+    ends = [before.get(f"{end}_day_in_files") for end in ("first", "last")]
+    if all(ends):
+        return f"the files have no data of {words}, but of {span(*map(_date, ends))}."
+    days = before["days"]
+    what = f"{missing} of the {days} days of {words} {'is' if missing == 1 else 'are'}"
+    what = f"{words} is" if missing == days else what
+    return f"{what} not ingested. Ingest them, then run this again: {before.get('command')}"
 
 
 def _trend_explanation(shown: NotebookResults) -> str:

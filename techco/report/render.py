@@ -131,6 +131,7 @@ def _metrics(shown: NotebookResults, tables: dict[str, str]) -> dict[str, Any]:
         "total_sales": figures.get("total_sales"),
         "unique_customers": figures.get("unique_customers"),
         "tables": tables,
+        "days_in_files": _days_in_files(shown.figures("days_in_files")),
         "sources": {row.pop("source"): row for row in _dicts(sources)} if sources else None,
     }
 
@@ -138,6 +139,11 @@ def _metrics(shown: NotebookResults, tables: dict[str, str]) -> dict[str, Any]:
 def _records(figures: dict[str, Any]) -> dict[str, Any] | None:
     names = ("read", "accepted", "duplicates", "quarantined", "outside_period")
     return {name: figures.get(name) for name in names} if figures else None
+
+
+def _days_in_files(figures: dict[str, Any]) -> dict[str, Any] | None:
+    names = ("first_day", "last_day")
+    return {name: figures[name] for name in names} if figures.get("first_day") else None
 
 
 def _quarantine(reasons: Table) -> dict[str, Any]:

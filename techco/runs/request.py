@@ -106,8 +106,7 @@ class RunRequest:
     def command(self, storage: str) -> list[str]:
         """Return the words that repeat this run from any directory; `storage` without credentials."""
         words = ["techco", "run", "--storage", storage, "--from", str(self.period.first), "--to", str(self.period.last)]
-        words += [*self.access.options(), "--engine", self.engine, "--out", str(self.out.absolute())]
-        words += [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
+        words += [*self.access.options(), "--engine", self.engine, *self.place_options()]
         if set(self.steps) != set(STEPS):
             words += ["--steps", ",".join(self.steps) or NO_STEPS]
         words += [word for path in self.own_templates for word in ("--template", str(path.absolute()))]
@@ -118,6 +117,11 @@ class RunRequest:
         words += ["--refresh"] if self.refresh else []
         words += ["--publish"] if self.publish else []
         return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
+
+    def place_options(self) -> list[str]:
+        """Return the options that say where the run works and writes, which its notebooks do not know."""
+        conf = [word for key, value in self.shown_spark_conf.items() for word in ("--spark-conf", f"{key}={value}")]
+        return ["--out", str(self.out.absolute()), *conf]
 
     def publish_command(self, run_id: str) -> list[str]:
         """Return the words that publish the report of a run of this request from any directory."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from techco.errors import ParameterError, StepFailed, TechcoError
+from techco.errors import NotIngested, ParameterError, StepFailed, TechcoError
 from techco.notebooks.execute import execute_notebook, prepare_notebook
 from techco.notebooks.forkserver import ForkServer
 from techco.notebooks.kernels import Kernels
@@ -192,6 +192,8 @@ class _Execution:
                     if signals.was_interrupted():  # a library has made another error of it
                         raise KeyboardInterrupt from None
                     reason = storage.explain_failure(getattr(error, "words", ""))
+                    if getattr(error, "kind", "") == NotIngested.__name__:  # its last words are a command
+                        reason = f"{error} {shlex.join(request.place_options())}"
                     record_failure(self.record, step.name, error, reason)
                     return
                 finally:

@@ -81,7 +81,7 @@ class Folder(Storage):
         path = self.path(name)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=Path(self.url).is_dir(), exist_ok=True)  # never the storage itself again
             part.write_bytes(content)
             part.replace(path)  # a reader sees all of it or nothing
         except OSError as error:

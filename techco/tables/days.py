@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ def rows_per_period(frame: DataFrame, periods: Sequence[Period]) -> list[int]:
     return [sum(rows for day, rows in per_day.items() if day in period) for period in periods]
 
 
-def all_days(periods: Sequence[Period]) -> Container[object]:
+def all_days(periods: Sequence[Period]) -> Period | frozenset[date]:
     """Return the days of all periods."""
     return periods[0] if len(periods) == 1 else frozenset(day for period in periods for day in period)
 

@@ -11,23 +11,31 @@ silently, and buffers a whole partitioned write in memory.
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from techco.contract import PARTITION, TABLES, TableContract
 from techco.engines.dialects import NO_DAY, delta_path, dialect
-from techco.errors import CommitRefused, RowsOutsidePeriod, TableError
-from techco.period import Period
+from techco.errors import CommitRefused, NotIngested, RowsOutsidePeriod, TableError
+from techco.period import Period, stretches
 from techco.storage.base import TABLES_FOLDER, RawFile, Storage
 from techco.tables import checkpoints
+from techco.tables.data_files import (
+    DataFile,
+    active_files,
+    addition,
+    content_without_rows,
+    day_of,
+    missing_days,
+    path_without_rows,
+    removals,
+)
 from techco.tables.days import between, chunks, count_per_day
 
 if TYPE_CHECKING:
@@ -39,19 +47,6 @@ if TYPE_CHECKING:
 COMMIT_ATTEMPTS = 20
 _CONFIGURATION = {"delta.checkpointInterval": str(checkpoints.EVERY)}  # for other programs that write
 _READERS = 16  # of the written files' row counts, each of which waits for a storage account
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A Parquet file inside a table: `path` relative to the table, `size` in bytes, its `day` (None for no day).
-
-    `rows` is None where another program has written it, and the log does not say.
-    """
-
-    path: str
-    size: int
-    rows: int | None
-    day: date | None
 
 
 @dataclass(frozen=True)
@@ -68,38 +63,48 @@ class Tables:
         with self.storage.engine_environment():
             return DeltaTable.is_deltatable(delta_path(self.storage, name))
 
-    def read(self, name: str, period: Period | None = None) -> DataFrame:
+    def read(self, name: str, period: Period | None = None, days: Iterable[date] | None = None) -> DataFrame:
         """Read a table as its last commit has left it; later commits change nothing in what is returned.
 
         Parameters
         ----------
         period
             Of a table by day, the days to read, both ends included; None for all rows, also those without a day.
+        days
+            Those of the period that must have been written, with rows or without; None for all of them.
 
         Raises
         ------
-        TableError
-            When it is not there yet; says which step makes it.
+        NotIngested
+            When the table is not there yet, or lacks a day that must have been written.
         """
         from deltalake.exceptions import TableNotFoundError
 
+        needed = (period or ()) if days is None else days
         try:
             current = self._open(name)
         except TableNotFoundError:
-            step = "join" if name in ("full_data", "product_sales") else "ingest"
-            raise TableError(
-                f"No table {name} in {self.storage.url}. Run the step {step} first: techco run --steps {step}"
-            ) from None
-        files = [file.path for file in _active(current) if period is None or file.day in period]
-        frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), files)
+            raise NotIngested(f"No table {name} in {self.storage.url}.", list(needed)) from None
+        files = list(active_files(current))
+        if missing := missing_days(files, needed):
+            raise NotIngested(f"The table {name} in {self.storage.url} lacks {len(missing):,} days.", missing)
+        paths = [file.path for file in files if file.rows != 0 and (period is None or file.day in period)]
+        frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), paths)
         return frame if period is None else frame.where(between(period.first, period.last))
 
     def data_files(self, name: str) -> list[DataFile]:
-        """List the data files that a table consists of now; none if the table is not there."""
+        """List the data files with rows that a table consists of now; none if the table is not there."""
+        return [file for file in self._files(name) if not file.days_without_rows]
+
+    def missing_days(self, name: str, days: Iterable[date]) -> list[date]:
+        """Return those of some days, in order, that no run has written to a table by day, with rows or without."""
+        return missing_days(self._files(name), days)
+
+    def _files(self, name: str) -> list[DataFile]:
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            return list(_active(self._open(name)))
+            return list(active_files(self._open(name)))
         except TableNotFoundError:
             return []
 
@@ -113,13 +118,13 @@ class Tables:
         CommitRefused
             When other writers won every retry.
         """
-        return self._replace(TABLES[name], frame, run_id, chunks=[None], allowed=lambda day: day is None)
+        return self._replace(TABLES[name], frame, run_id, chunks=[None], days=())
 
     def replace_period(
         self,
         name: str,
         frame: DataFrame,
-        period: Container[object],
+        period: Period | frozenset[date],
         run_id: str,
         rows_per_day: Mapping[date | None, int] | None = None,
     ) -> list[DataFile]:
@@ -130,8 +135,8 @@ class Tables:
         name
             A table by day.
         frame
-            The period's rows with exactly the columns of the contract. A day without rows is emptied. In a table that
-            allows rows without a day those are replaced as well.
+            The period's rows with exactly the columns of the contract. A day without rows is emptied, and noted as
+            written. In a table that allows rows without a day those are replaced as well.
         rows_per_day
             How many rows each day has, where it is known; they are counted otherwise. It only sizes the chunks.
 
@@ -149,9 +154,7 @@ class Tables:
         if rows_per_day is None:
             rows_per_day = count_per_day(frame)
         parts = list(chunks(rows_per_day, dialect(self.spark).rows_per_chunk))
-        return self._replace(
-            table, frame, run_id, parts, lambda day: day in period if day is not None else table.undated
-        )
+        return self._replace(table, frame, run_id, parts, period)
 
     def _replace(
         self,
@@ -159,15 +162,19 @@ class Tables:
         frame: DataFrame,
         run_id: str,
         chunks: list[str | None],
-        allowed: Callable[[date | None], bool],
+        days: Period | frozenset[date] | tuple[()],
     ) -> list[DataFile]:
+        def allowed(day: date | None) -> bool:
+            return day in days if day is not None else table.undated or not table.by_day
+
         _check_columns(frame.schema, table)
         self._create(table)
         batch = uuid.uuid4().hex
         folder = f"{TABLES_FOLDER}/{table.name}/{batch}"
         try:
-            for number, days in enumerate(chunks):
-                self._write(table, frame if days is None else frame.where(days), f"{batch}/{number:04d}")
+            for number, condition in enumerate(chunks):
+                part = frame if condition is None else frame.where(condition)
+                self._write(table, part, f"{batch}/{number:04d}")
             files = self._written(folder)
             outside = sorted({str(file.day) for file in files if not allowed(file.day)})
             if outside:
@@ -175,11 +182,12 @@ class Tables:
                     f"Rows for {table.name} lie outside the period: event_date {', '.join(outside[:5])}. "
                     "Nothing was written. Filter the frame to the period first."
                 )
+            without_rows = self._write_without_rows(table, batch, missing_days(files, days))
         except BaseException:
             self.storage.remove_folder(folder)
             raise
         try:
-            self._commit(table, files, allowed, run_id)
+            self._commit(table, [*files, *without_rows], allowed, run_id)
         except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
             self.storage.remove_folder(folder)
             raise
@@ -196,6 +204,14 @@ class Tables:
             write = write.partitionBy(PARTITION)
         write.parquet(engine.path_to_write(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
 
+    def _write_without_rows(self, table: TableContract, batch: str, days: Iterable[date]) -> list[DataFile]:
+        """Write the empty files that say of days that they were written."""
+        content = content_without_rows(_delta_schema(table.schema)) if table.by_day else b""
+        files = [DataFile(f"{batch}/{path_without_rows(one)}", len(content), 0, one.first) for one in stretches(days)]
+        with ThreadPoolExecutor(_READERS) as pool:
+            list(pool.map(lambda f: self.storage.write(f"{TABLES_FOLDER}/{table.name}/{f.path}", content), files))
+        return files
+
     def _written(self, folder: str) -> list[DataFile]:
         """List the data files below a folder that the engine has just written."""
         start = folder.rpartition("/")[0] + "/"
@@ -203,7 +219,7 @@ class Tables:
         with ThreadPoolExecutor(_READERS) as pool:
             rows = list(pool.map(self._count_rows, files))
         return [
-            DataFile(file.name.removeprefix(start), file.size, count, _day(file.name))
+            DataFile(file.name.removeprefix(start), file.size, count, day_of(file.name))
             for file, count in zip(files, rows, strict=True)
             if count
         ]
@@ -270,8 +286,8 @@ class Tables:
             first = current.version() if first is None else first
             if _has_commit(current, since=first, mark=mark):  # it was made, only the answer was lost
                 return
-            actions: list[AddAction | RemoveAction] = [*_removals(current, table, replaced)]
-            actions += [_addition(file, table) for file in files]
+            actions: list[AddAction | RemoveAction] = [*removals(current, table, replaced)]
+            actions += [addition(file, table) for file in files]
             if not actions:
                 return
             try:
@@ -317,50 +333,7 @@ def _names(schema: Schema) -> str:
     return ", ".join(field.name for field in schema.fields)
 
 
-def _day(name: str) -> date | None:
-    """Return the day of the partition folder that a file lies in."""
-    _, equals, value = name.split("/")[-2].partition(f"{PARTITION}=")
-    return date.fromisoformat(unquote(value)) if equals and value != NO_DAY else None
-
-
-def _addition(file: DataFile, table: TableContract) -> AddAction:
-    from deltalake.transaction import AddAction
-
-    return AddAction(
-        path=file.path,
-        size=file.size,
-        partition_values=_partition(file.day, table),
-        modification_time=int(time.time() * 1000),
-        data_change=True,
-        stats=json.dumps({"numRecords": file.rows}),
-    )
-
-
 def _has_commit(table: DeltaTable, since: int, mark: Mapping[str, str]) -> bool:
     """Return whether one of the commits after a version carries a mark."""
     newer = table.version() - since
     return any(mark.items() <= commit.items() for commit in (table.history(newer) if newer else []))
-
-
-def _removals(
-    current: DeltaTable, table: TableContract, replaced: Callable[[date | None], bool]
-) -> Iterator[RemoveAction]:
-    from deltalake.transaction import RemoveAction
-
-    for file in _active(current):
-        if replaced(file.day):
-            day = _partition(file.day, table)
-            yield RemoveAction(file.path, True, int(time.time() * 1000), file.size, day)
-
-
-def _active(table: DeltaTable) -> Iterator[DataFile]:
-    """List the data files of a table."""
-    import pyarrow as pa
-
-    for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():
-        day = file.get(f"partition.{PARTITION}")
-        yield DataFile(file["path"], file["size_bytes"], file.get("num_records"), day)
-
-
-def _partition(day: date | None, table: TableContract) -> dict[str, str | None]:
-    return {PARTITION: day.isoformat() if day else None} if table.by_day else {}

@@ -61,19 +61,33 @@ def test_key_figures_show_their_change_against_the_period_before(out: Path) -> N
 
 
 def test_earlier_data_of_some_days_only_is_said(out: Path) -> None:
-    assert "of which only 12 of 31 days have data" in index_with(out, {**EARLIER, "days_with_data": 12})
+    assert "of which only 12 of 31 days have logs" in index_with(out, {**EARLIER, "days_with_data": 12})
 
 
 def test_without_earlier_data_no_change_is_made_up(out: Path) -> None:
     days = {name: EARLIER[name] for name in ("start_date", "end_date", "days")}
     page = index_with(out, {**days, "days_with_data": 0})
-    assert "No earlier data: there are no logs of 1 to 31 July 2023 to compare with." in page
+    assert "There are no logs of 1 to 31 July 2023 to compare with." in page
+    assert re.findall(r'<dd class="note change">(.*?)</dd>', page) == ["no earlier logs"] * 5
+
+
+def test_a_period_before_that_is_not_wholly_ingested_is_not_compared_with(out: Path) -> None:
+    days = {name: EARLIER[name] for name in ("start_date", "end_date", "days")}
+    page = index_with(out, {**days, "days_not_ingested": 29, "command": "techco run --storage ./shop"})
+    assert (
+        "No changes are shown: 29 of the 31 days of 1 to 31 July 2023 are not ingested. Ingest them, then run this "
+        "again: techco run --storage ./shop" in page
+    )
+    assert re.findall(r'<dd class="note change">(.*?)</dd>', page) == ["earlier days not ingested"] * 5
+    files = {"first_day_in_files": "2023-08-02", "last_day_in_files": "2023-08-09"}
+    page = index_with(out, {**days, "days_not_ingested": 31, **files})
+    assert "No changes are shown: the files have no data of 1 to 31 July 2023, but of 2 to 9 August 2023." in page
     assert re.findall(r'<dd class="note change">(.*?)</dd>', page) == ["no earlier data"] * 5
 
 
 def test_an_unknown_figure_has_no_change() -> None:
     tile = made({"average_order": None}, EARLIER)[0]
-    assert (tile.value, tile.note, tile.change, tile.trend) == ("–", "no data", "", "")
+    assert (tile.value, tile.note, tile.change, tile.trend) == ("–", "none in this period", "", "")
 
 
 @pytest.mark.parametrize(

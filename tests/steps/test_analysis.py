@@ -273,7 +273,7 @@ def test_ratios_are_rounded_half_up(three_days: Shop) -> None:
 
 def test_only_on_the_sample_shop_the_steps_before_are_run(three_days: Shop) -> None:
     write_shop(three_days.storage, [log(1), log(2, day="2023-07-01")])
-    with pytest.raises(TableError, match="--steps join"):
+    with pytest.raises(TableError, match="1 to 3 August 2023 is not ingested"):
         analysis.period_logs(three_days)
     sample = replace(three_days, storage=Folder(three_days.storage.url, is_sample=True))
     assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
@@ -310,8 +310,13 @@ def test_a_summary_without_earlier_logs_has_no_earlier_figures(three_days: Shop)
     ingest(three_days)
     join(three_days)
     before = analysis.summarize(three_days).before.values
-    assert before["days_with_data"] == 0
-    assert "total_sales" not in before
+    assert before["days_not_ingested"] == 3
+    assert (before["first_day_in_files"], before["last_day_in_files"]) == ("2023-08-01", "2023-08-01")
+    ingest(earlier := replace(three_days, period=Period.parse("2023-07-29..2023-07-31")))
+    join(earlier)
+    ingested = analysis.summarize(three_days).before.values
+    assert (ingested["days_not_ingested"], ingested["days_with_data"]) == (0, 0)
+    assert "total_sales" not in before | ingested
 
 
 def test_before_the_first_day_of_the_calendar_there_is_nothing(three_days: Shop) -> None:

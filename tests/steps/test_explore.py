@@ -12,7 +12,7 @@ import pytest
 import techco
 from techco import Explorer, Period
 from techco.display.shown import Finding
-from techco.errors import ParameterError, TableError
+from techco.errors import NotIngested, ParameterError, TableError
 from techco.storage.folder import Folder
 from tests.support.shops import log, write_shop
 
@@ -75,7 +75,7 @@ def test_each_question_is_one_call(
 
 
 def test_a_finding_without_anything_to_plot_has_no_plot_to_save(shop: Explorer, tmp_path: Path) -> None:
-    empty = techco.open(shop.storage.url, "2022-01").sales_by_day()
+    empty = made(shop.storage.url, "2022-01").sales_by_day()
     with pytest.raises(TableError, match="no plot to save: There are no logs"):
         empty.save_plot(tmp_path / "plot.svg")
     assert not list(tmp_path.iterdir())
@@ -97,7 +97,7 @@ def test_tables_are_attributes_and_names_in_sql(shop: Explorer) -> None:
 
 def test_a_shop_shows_its_tables_with_their_rows_and_days(shop: Explorer) -> None:
     lines = repr(shop).splitlines()
-    assert lines[0] == f"{shop.storage.url}, 1 to 31 August 2023"
+    assert lines[0] == f"{shop.storage.url}, 1 to 31 August 2023. The files have 1 August to 1 September 2023"
     assert [line.split() for line in lines[1:]] == [
         ["Table", "Rows", "Days"], ["customers", "2", "–"], ["products", "2", "–"], ["web_logs", "3", "2"],
         ["quarantine", "0", "0"], ["full_data", "3", "2"], ["product_sales", "2", "2"],
@@ -112,7 +112,7 @@ def test_two_shops_that_are_open_at_once_answer_each_for_itself_and_as_they_are_
 ) -> None:
     query = "SELECT count(*) AS logs FROM full_data"
     other = techco.open(new_shop(tmp_path / "other", [log(1)]), "2023-08")
-    with pytest.raises(TableError, match=r"no table full_data in .*/other yet: make it with shop\.ingest"):
+    with pytest.raises(TableError, match=r"not ingested in .*/other\. Make it with shop\.ingest"):
         other.sql(query)
     assert shop.sql(query).logs.tolist() == [3]
     made(other.storage.url, "2023-08")
@@ -121,14 +121,16 @@ def test_two_shops_that_are_open_at_once_answer_each_for_itself_and_as_they_are_
 
 def test_what_is_not_there_yet_says_how_it_is_made(tmp_path: Path) -> None:
     shop = techco.open(new_shop(tmp_path / "shop", [log(1)]), "2023-08")
-    assert "full_data has nothing of this period" in repr(shop)
+    assert "1 to 31 August 2023 is not ingested" in repr(shop)
     for ask in (shop.key_figures, shop.sales_by_day, lambda: shop.full_data):
-        with pytest.raises(TableError, match=r"make it with shop\.ingest\(\) and shop\.join\(\)"):
+        with pytest.raises(TableError, match=r"Make it with shop\.ingest\(\) and shop\.join\(\)"):
             ask()
     assert shop.ingest().values["accepted"] == 1
+    with pytest.raises(NotIngested, match=r"not joined in .*\. Make it with shop\.join\(\), or with: techco run "):
+        shop.key_figures()
     assert shop.join().values["logs"] == 1
-    assert "has nothing" not in repr(shop)
-    assert "full_data has nothing of this period" in repr(techco.open(shop.storage.url, "2023-09"))
+    assert "not ingested" not in repr(shop)
+    assert "1 to 30 September 2023 is not ingested" in repr(techco.open(shop.storage.url, "2023-09"))
 
 
 def test_a_shop_needs_a_period_and_takes_the_rest_from_the_settings(

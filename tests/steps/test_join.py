@@ -81,7 +81,7 @@ def test_a_join_of_an_empty_period_leaves_empty_tables(any_shop: Shop) -> None:
 
 
 def test_a_join_without_an_ingest_says_which_step_is_missing(any_shop: Shop) -> None:
-    with pytest.raises(TableError, match="--steps ingest"):
+    with pytest.raises(TableError, match="1 to 31 August 2023 is not ingested in"):
         join(any_shop)
 
 

@@ -180,11 +180,6 @@ def test_rows_without_a_day_are_written_once_when_days_are_cut_into_chunks(
     assert sorted(row.raw for row in tables.read("quarantine").collect()) == sorted(map(str, days))
 
 
-def test_writing_nothing_over_nothing_makes_no_commit(tables: Tables, spark: SparkSession, storage: Folder) -> None:
-    tables.replace_period("web_logs", logs(spark), AUGUST, "run")
-    assert DeltaTable(str(storage.path("tables/web_logs"))).version() == 0
-
-
 def test_a_commit_names_its_run(tables: Tables, spark: SparkSession, storage: Folder) -> None:
     tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run-7")
     assert DeltaTable(str(storage.path("tables/web_logs"))).history(1)[0]["run_id"] == "run-7"
@@ -298,7 +293,8 @@ def test_a_checkpoint_that_cannot_be_made_costs_nothing(
     tables: Tables, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "EVERY", 1)
-    monkeypatch.setattr(Folder, "write", refuse)
+    write = Folder.write
+    monkeypatch.setattr(Folder, "write", lambda *given: refuse() if "checkpoint" in given[1] else write(*given))
     tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1)]
 
@@ -312,6 +308,7 @@ def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
     tables: Tables, spark: SparkSession, storage: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables.replace_period("web_logs", logs(spark, ("2023-08-01", 1)), AUGUST, "run")
+    before = sorted(storage.path("tables/web_logs").rglob("*.parquet"))
     monkeypatch.setattr(tables_module, "COMMIT_ATTEMPTS", 2)
     real = DeltaTable.create_write_transaction
 
@@ -324,16 +321,7 @@ def test_a_writer_that_never_wins_says_so_and_leaves_nothing(
     with pytest.raises(CommitRefused, match="Run it again"):
         tables.replace_period("web_logs", logs(spark, ("2023-08-01", 2)), AUGUST, "run")
     assert ids(tables) == [("2023-08-01", 1)]
-    assert len(list(storage.path("tables/web_logs").rglob("*.parquet"))) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "step"),
-    [("full_data", "join"), ("product_sales", "join"), ("web_logs", "ingest"), ("customers", "ingest")],
-)
-def test_a_missing_table_names_the_step_that_makes_it(tables: Tables, name: str, step: str) -> None:
-    with pytest.raises(TableError, match=f"No table {name} .*--steps {step}"):
-        tables.read(name)
+    assert sorted(storage.path("tables/web_logs").rglob("*.parquet")) == before
 
 
 def test_an_interrupt_right_after_the_commit_leaves_the_new_rows(

@@ -1,0 +1,240 @@
+"""What the tables know of days: those without logs are there, those that no run has written are not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+import techco
+from techco import analysis
+from techco.contract import PRODUCT_SALES
+from techco.engines.dialects import delta_path
+from techco.errors import NotIngested, TechcoError
+from techco.ingest import ingest
+from techco.join import join, join_each
+from techco.period import Period
+from techco.shop import Shop
+from techco.storage.access import Access
+from techco.storage.folder import Folder
+from techco.tables.tables import Tables
+from tests.support.shops import log, write_shop
+
+AUGUST = Period.parse("2023-08")
+
+
+def sold(spark: SparkSession, *days: int) -> DataFrame:
+    rows = [(date(2023, 8, day), 1, 1, None, 1) for day in days]
+    return spark.createDataFrame(rows, PRODUCT_SALES.schema)
+
+
+def missing(tables: Tables, period: Period = AUGUST) -> list[int]:
+    return [day.day for day in tables.missing_days("product_sales", period)]
+
+
+def write(tables: Tables, period: str, *days: int) -> None:
+    tables.replace_period("product_sales", sold(tables.spark, *days), Period.parse(period), "run")
+
+
+def part(shop: Shop, period: str) -> Shop:
+    return replace(shop, period=Period.parse(period))
+
+
+def test_days_that_were_written_without_rows_are_known(tables: Tables) -> None:
+    assert len(missing(tables)) == 31
+    write(tables, "2023-08-02..2023-08-05", 3)
+    assert missing(tables) == [1, *range(6, 32)]
+    write(tables, "2023-08-07")
+    assert missing(tables) == [1, 6, *range(8, 32)]
+    assert tables.read("product_sales").count() == 1
+    assert [file.rows for file in tables.data_files("product_sales")] == [1]
+
+
+def test_days_stay_known_if_some_of_those_without_rows_are_written_again(tables: Tables) -> None:
+    write(tables, "2023-08", 1)
+    for period, days in (("2023-08-02..2023-08-09", (4,)), ("2023-08-20", (20,)), ("2023-08-30..2023-08-31", ())):
+        write(tables, period, *days)
+        assert not missing(tables)
+    assert sorted(row.event_date.day for row in tables.read("product_sales", AUGUST).collect()) == [1, 4, 20]
+
+
+def test_a_write_that_dies_before_its_commit_has_written_no_day(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tables, "_commit", die)
+    with pytest.raises(KeyboardInterrupt):
+        write(tables, "2023-08", 1)
+    assert len(missing(tables)) == 31
+
+
+def test_a_table_of_an_earlier_version_knows_only_its_days_with_rows(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tables, "_write_without_rows", lambda *_: [])
+    write(tables, "2023-08", 1, 3)
+    assert missing(tables) == [2, *range(4, 32)]
+    monkeypatch.undo()
+    write(tables, "2023-08", 1, 3)
+    assert not missing(tables)
+
+
+def test_a_part_is_never_shown_as_the_whole(any_shop: Shop) -> None:
+    logs = [log(1, action="purchase"), log(2, day="2023-08-02", action="purchase"), log(3, day="2023-08-05")]
+    write_shop(any_shop.storage, logs)
+    two_days = part(any_shop, "2023-08-01..2023-08-02")
+    ingest(two_days)
+    join(two_days)
+    any_shop.make_views()
+    words = (
+        r"29 of the 31 days of 1 to 31 August 2023 are not ingested in .*: 3 to 31 August 2023\. Bring .*: techco run "
+    )
+    for ask in (
+        join,
+        analysis.period_logs,
+        analysis.summarize,
+        lambda shop: shop.web_logs,
+        lambda shop: shop.quarantine,
+    ):
+        with pytest.raises(NotIngested, match=words):
+            ask(any_shop)
+    with pytest.raises(PySparkException, match="full_data"):
+        any_shop.spark.sql("SELECT sum(sales) FROM full_data").collect()
+    with pytest.raises(NotIngested, match=r"5 August 2023 is not ingested"):
+        analysis.summarize(part(any_shop, "2023-08-05"))
+    assert analysis.summarize(two_days).total_sales == analysis.summarize(part(any_shop, "2023-08-02")).total_sales * 2
+
+
+def test_a_day_without_logs_is_there(any_shop: Shop) -> None:
+    write_shop(any_shop.storage, [log(1)])
+    ingest(any_shop)
+    with pytest.raises(NotIngested, match=r"1 to 31 August 2023 is not joined in .* --steps join,analysis$"):
+        any_shop.full_data.count()
+    join(any_shop)
+    day = part(any_shop, "2023-08-05")
+    assert (day.full_data.count(), day.product_sales.count(), day.quarantine.count()) == (0, 0, 0)
+    assert analysis.summarize(day).days_without_data.rows == [["2023-08-05"]]
+
+
+def test_the_command_that_brings_days_says_how_the_storage_is_opened(shop: Shop) -> None:
+    given = replace(shop, access=Access("kv-shop", "storage-key"), engine="spark")
+    with pytest.raises(NotIngested) as error:
+        given.full_data.count()
+    assert str(error.value).endswith(
+        f": techco run --storage '{shop.storage.url}' --from 2023-08-01 --to 2023-08-31 "
+        "--key-vault kv-shop --secret storage-key --engine spark"
+    )
+
+
+def test_an_ingest_that_dies_between_its_tables_has_ingested_no_day(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shop(shop.storage, [log(1), "not a log"])
+    replace_period = Tables.replace_period
+    order: list[str] = []
+
+    def die_at_the_last(tables: Tables, name: str, *given: object) -> object:
+        order.append(name)
+        if len(order) == 2:
+            raise KeyboardInterrupt
+        return replace_period(tables, name, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Tables, "replace_period", die_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(shop)
+    assert order == ["quarantine", "web_logs"]
+    assert len(shop.tables.missing_days("web_logs", AUGUST)) == 31
+    monkeypatch.undo()
+    assert ingest(shop).records.values["accepted"] == 1
+
+
+def test_days_that_another_program_has_deleted_are_ingested_again(sail: SparkSession, small_shop: Folder) -> None:
+    shop = Shop(small_shop, AUGUST, sail, "run")
+    ingest(shop)
+    DeltaTable(delta_path(small_shop, "web_logs")).delete("event_date = '2023-08-31'")
+    assert shop.tables.missing_days("web_logs", AUGUST) == [date(2023, 8, 31)]
+    assert ingest(shop).made_by.values["reused"] == "no"
+    assert shop.web_logs.count() == 2
+
+
+def test_several_periods_are_joined_only_if_all_their_days_are_ingested(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1), log(2, day="2023-08-03")])
+    days = [Period.parse(f"2023-08-0{day}") for day in (1, 3)]
+    ingest(part(shop, "2023-08-01"))
+    with pytest.raises(NotIngested):
+        join_each(shop, days)
+    assert len(shop.tables.missing_days("full_data", AUGUST)) == 31
+    ingest(part(shop, "2023-08-03"))
+    join_each(shop, days)
+    assert len(shop.tables.missing_days("full_data", AUGUST)) == 29
+
+
+def test_nothing_is_compared_with_a_part_of_the_period_before(any_shop: Shop) -> None:
+    write_shop(
+        any_shop.storage, [log(n, day, "purchase") for n, day in enumerate(("2023-07-05", "2023-07-31", "2023-08-01"))]
+    )
+    for one in (part(any_shop, "2023-07-30..2023-07-31"), any_shop):
+        ingest(one)
+        join(one)
+    before = analysis.summarize(any_shop).before.values
+    assert before["days_not_ingested"] == 29
+    assert str(before["command"]).endswith("--from 2023-07-01 --to 2023-07-31 --engine " + any_shop.engine)
+    assert "total_sales" not in before
+    ingest(part(any_shop, "2023-07"))
+    join(part(any_shop, "2023-07"))
+    before = analysis.summarize(any_shop).before.values
+    assert (before["days_not_ingested"], before["total_sales"]) == (0, "20.20")
+
+
+def test_a_shop_tells_which_days_its_files_have(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1, day="2023-06-30"), log(2), log(3, day="2024-01-01"), log(4, timestamp="?")])
+    url = shop.storage.url
+    assert "The files have" not in repr(techco.open(url, "2023-08")), "nothing has read them yet"
+    for _ in range(2):
+        days = ingest(shop).days_in_files.values
+        assert (days["first_day"], days["last_day"]) == ("2023-06-30", "2024-01-01")
+    assert "The files have 30 June 2023 to 1 January 2024" in repr(techco.open(url, "2023-08"))
+    write_shop(shop.storage, [log(1)])
+    assert "The files have" not in repr(techco.open(url, "2023-08")), "others than were read"
+    assert ingest(part(shop, "2023-09")).days_in_files.values["last_day"] == "2023-08-01"
+
+
+@pytest.fixture
+def by_day(any_shop: Shop) -> Shop:
+    """A shop with a folder for each day, each of which has a log of the next day."""
+    write_shop(any_shop.storage, [])
+    Folder(any_shop.storage.url).path("web_logs.json").unlink()
+    for day in (1, 2, 3):
+        folder = Folder(any_shop.storage.url).path(f"web_logs/date=2023-08-0{day}")
+        folder.mkdir(parents=True)
+        logs = [log(day * 2, f"2023-08-0{day}", "purchase"), log(day * 2 + 1, f"2023-08-0{day + 1}", "purchase")]
+        folder.joinpath("a.json").write_text("\n".join(map(json.dumps, logs)), encoding="utf-8")
+    return part(any_shop, "2023-08-02")
+
+
+def test_logs_in_a_folder_of_another_day_are_counted(by_day: Shop) -> None:
+    for _ in range(2):
+        ingested = ingest(by_day)
+        assert ingested.records.values["accepted"] == 1
+        assert ingested.days_in_files.values == {
+            "first_day": "2023-08-01", "last_day": "2023-08-03", "logs_in_other_folders": 1, "days_away": 1,
+        }  # fmt: skip
+    assert ingest(part(by_day, "2023-08")).days_in_files.values["logs_in_other_folders"] == 3
+
+
+def test_folders_around_the_period_are_read_if_that_is_set(by_day: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingested = ingest(replace(by_day, days_around=1))
+    assert ingested.records.values["accepted"] == 2
+    assert "logs_in_other_folders" not in ingested.days_in_files.values
+    monkeypatch.setenv("TECHCO_DAYS_AROUND", "1")
+    assert techco.open_shop(by_day.storage.url, "2023-08-02").days_around == 1
+    monkeypatch.setenv("TECHCO_DAYS_AROUND", "-1")
+    with pytest.raises(TechcoError, match="TECHCO_DAYS_AROUND is '-1'"):
+        techco.open_shop(by_day.storage.url, "2023-08-02")
