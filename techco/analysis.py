@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from techco import join
+from techco.display import warnings
 from techco.display.columns import Column, ColumnKind, Value
 from techco.display.shown import Figures, Table
 from techco.errors import NotIngested
@@ -200,6 +201,7 @@ class Summary:
     over_time: Table
     data_quality: Figures
     days_without_data: Table
+    warnings: Table
 
 
 def summarize(shop: Shop) -> Summary:
@@ -228,6 +230,7 @@ def summarize(shop: Shop) -> Summary:
         _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
         Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without logs"),
+        warnings.table_of(warnings.unknown_products(row.purchases_unknown_product, row.purchases)),
     )
 
 

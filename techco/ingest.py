@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
+from techco.display import warnings
 from techco.display.columns import Column, Value
 from techco.display.shown import Figures, Table
 from techco.errors import TableError
@@ -46,6 +47,7 @@ class Ingested:
     by_source: Table
     reasons: Table
     examples: Table
+    warnings: Table
 
 
 def ingest(shop: Shop) -> Ingested:
@@ -255,6 +257,7 @@ def _ingested(
             "quarantine_reasons", _columns("source", "reason", "count:integer"), reasons, "Quarantined, by reason"
         ),
         Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused, pii), "Examples"),
+        warnings.table_of(w for c in counts for w in warnings.refused(c.source, c.read - c.outside_period, c.reasons)),
     )
 
 

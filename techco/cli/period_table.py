@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from techco.runs.periods import Backfill, PeriodRun
 
-ENDED = ("completed", "prepared", "failed")
-_COLOURS = {"completed": "green", "prepared": "cyan", "failed": "bold red", "running": "cyan", "pending": "dim"}
+ENDED = ("completed", "completed with warnings", "prepared", "failed")
+_COLOURS = {
+    "completed": "green", "completed with warnings": "yellow", "prepared": "cyan", "failed": "bold red",
+    "running": "cyan", "pending": "dim",
+}  # fmt: skip
 
 
 def print_result(made: Backfill, console: Console) -> None:
@@ -56,7 +59,7 @@ def days(one: PeriodRun) -> str:
 
 def _status(one: PeriodRun) -> str:
     if one.is_earlier:
-        return "completed earlier"
+        return one.status.replace("completed", "completed earlier")
     return f"running {one.step}".rstrip() if one.status == "running" else one.status
 
 

@@ -52,23 +52,28 @@ def print_period(period: Period) -> None:
 
 
 def print_summary(record: RunRecord) -> None:
-    """Print what a completed run has found, and where its report is."""
+    """Print what a completed run has found, where its report is, and what to mind."""
+    from techco.cli.run_details import record_lines
     from techco.display.columns import format_value
-    from techco.display.wording import accounted
 
-    records, sales = record.metrics.get("records"), record.metrics.get("total_sales")
+    sales = record.metrics.get("total_sales")
     lines = [("Period", f"{record.start_date} to {record.end_date}")]
     if days := record.metrics.get("days_in_files"):
         lines.append(("Files have", f"{days['first_day']} to {days['last_day']}"))
     if sales is not None:
         lines.append(("Total sales", format_value(sales, "money")))
-    if records:
-        lines.append(("Records", accounted(records)))
+    lines += record_lines(record.metrics)
     lines.append(("Report", str(record.report)))
     if record.published:
         lines.append(("Published", record.published))
-    console().print(f"[bold green]Completed[/bold green] in {record.seconds:.1f} s", highlight=False)
+    colour = "yellow" if record.warnings else "green"
+    console().print(
+        f"[bold {colour}]{record.status.capitalize()}[/bold {colour}] in {record.seconds:.1f} s", highlight=False
+    )
     _print_named(lines)
+    for warning in record.warnings:
+        console().print("[bold yellow]Warning:[/bold yellow]", end=" ")
+        print_text(f"{warning['text']} {warning['remedy']}")
 
 
 def print_prepared(record: RunRecord) -> None:

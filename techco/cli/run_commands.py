@@ -29,7 +29,11 @@ app = typer.Typer()
 @exit_codes()
 def list_runs(
     status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="Only completed, failed, prepared, running or pending runs.")
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only completed, failed, prepared, running or pending runs, or those 'completed with warnings'.",
+        ),
     ] = None,
     storage: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only runs of storages that have this text in their name.")

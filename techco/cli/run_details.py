@@ -52,6 +52,17 @@ def describe(record: RunRecord, run_dir: Path) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def record_lines(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what became of the records of each raw file, one line each; none if no step has read them."""
+    found = metrics.get("sources") or {"records": metrics.get("records")}  # a run of an earlier version has no sources
+    lines = []
+    for source, records in found.items():
+        if records:
+            known = {part: records[part] for part in records if source == "web_logs" or part != "outside_period"}
+            lines.append((source.replace("_", " ").capitalize(), accounted(known)))
+    return lines
+
+
 def _facts(record: RunRecord, run_dir: Path) -> list[tuple[str, str]]:
     metrics, error = record.metrics or {}, record.error
     facts = [
@@ -63,13 +74,14 @@ def _facts(record: RunRecord, run_dir: Path) -> list[tuple[str, str]]:
         ("Parameters", ", ".join(f"{name} {value}" for name, value in record.provenance.get("parameters", {}).items())),
         ("Started", moment(record.started, zone=True)),
         ("Duration", "" if record.seconds is None else duration(record.seconds)),
-        ("Records", accounted(metrics["records"]) if metrics.get("records") else ""),
+        *record_lines(metrics),
         ("Total sales", metrics.get("total_sales") or ""),
         ("Notebooks", str(run_dir)),
         ("Report", record.report or ""),
         ("Execute", shlex.join(["techco", "resume", str(run_dir)]) if record.status == "prepared" else ""),
         ("Published", record.published or ""),
         ("Again", record.command),
+        *(("Warning", f"{warning['text']} {warning['remedy']}") for warning in record.warnings),
     ]
     return [(name, text) for name, text in facts if text]
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from techco.display import warnings
 from techco.display.shown import MIME, Figures, Finding, Shown, Table
+from techco.display.warnings import RunWarning
 from techco.errors import TechcoError
 from techco.redact import Pii, mask_record
 
@@ -94,6 +96,12 @@ class NotebookResults:
     def findings(self) -> list[Finding]:
         """The findings in the order they were shown."""
         return list(self._named(Finding).values())
+
+    @property
+    def warnings(self) -> list[RunWarning]:
+        """The warnings of all notebooks, in the order of their codes, unknown ones last."""
+        tables = [item for item in self._shown if isinstance(item, Table) and item.name == warnings.TABLE]
+        return warnings.in_order(warning for table in tables for warning in warnings.read_table(table))
 
     def _named(self, kind: type[_Kind]) -> dict[str, _Kind]:
         return {shown.name: shown for shown in self._shown if isinstance(shown, kind)}  # type: ignore[attr-defined]

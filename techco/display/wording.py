@@ -143,6 +143,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def verb(count: int, one: str, many: str) -> str:
+    """Return the form of a verb that suits a count."""
+    return one if count == 1 else many
+
+
 def day(date: datetime.date) -> str:
     """Write a day in full: `Saturday, 5 August 2023`."""
     return f"{WEEKDAYS[date.weekday()]}, {date.day} {MONTHS[date.month - 1]} {date.year}"
@@ -258,10 +263,9 @@ def sentence_case(text: str) -> str:
 
 def accounted(records: Mapping[str, int]) -> str:
     """Write how the records read add up, in one line: `4 read = 3 accepted + 1 duplicates + …`."""
-    return (
-        f"{records['read']:,} read = {records['accepted']:,} accepted + {records['duplicates']:,} duplicates "
-        f"+ {records['quarantined']:,} quarantined + {records['outside_period']:,} outside the period"
-    )
+    parts = ("accepted", "duplicates", "quarantined", "outside_period")
+    terms = [f"{records[part]:,} {part}" for part in parts if part in records]
+    return f"{records['read']:,} read = {' + '.join(terms)}".replace("outside_period", "outside the period")
 
 
 def moment(started: str, *, zone: bool = False) -> str:

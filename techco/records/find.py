@@ -58,7 +58,7 @@ def filter_runs(
     Parameters
     ----------
     status
-        Those of this status.
+        Those of this status; `completed` are also those completed with warnings.
     storage
         Those whose storage has this text in its name.
     period
@@ -78,7 +78,7 @@ def filter_runs(
         name: record
         for name, record in records.items()
         if record is not None
-        and (status is None or record.status == status)
+        and (status is None or record.status == status or (status == "completed" and record.is_completed))
         and (storage is None or storage in record.storage)
         and (period is None or f"{period.first}" <= record.start_date <= record.end_date <= f"{period.last}")
     }

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from techco.redact import Pii
 from techco.system.files import write_whole
 
-Status = Literal["pending", "running", "completed", "failed", "prepared"]
-"""Of a run or a step; a run is `prepared` whose notebooks have their parameters and wait for `techco resume`."""
+Status = Literal["pending", "running", "completed", "completed with warnings", "failed", "prepared"]
+"""Of a run or a step; a run is `prepared` whose notebooks have their parameters and wait for `techco resume`, and only
+a run is `completed with warnings`."""
 STEPS = ("ingest", "join", "analysis")
 REPORT = "report"
 """The name under which a failure to make the pages is recorded, as if it were a step."""
@@ -70,6 +71,8 @@ class RunRecord:
     metrics
         As the design says: `records`, `quarantine`, `total_sales`, `unique_customers`, `tables`. What no step of this
         run has computed is null.
+    warnings
+        What to mind, each with `code`, `text`, `count` and `remedy`, as `techco.display.warnings.RunWarning`.
     provenance
         Versions, git commit, raw files: for people, not fixed.
     """
@@ -87,6 +90,7 @@ class RunRecord:
     pii: Pii = "mask"
     steps: list[StepRecord] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     error: RunError | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -100,6 +104,11 @@ class RunRecord:
         words += ["--engine", self.engine]
         steps = [step.name for step in self.steps if step.name in STEPS]
         return shlex.join([*words, "--steps", ",".join(steps)] if steps and steps != list(STEPS) else words)
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether all steps ran and there is a report, with warnings or without."""
+        return self.status in ("completed", "completed with warnings")
 
     @property
     def outcome(self) -> str:

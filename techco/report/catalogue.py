@@ -22,6 +22,7 @@ _COLUMNS = (
 )
 _FILTERS = {
     "completed": "Completed",
+    "warnings": "Completed with warnings",
     "failed": "Failed",
     "prepared": "Prepared",
     "running": "Running",
@@ -44,6 +45,8 @@ def catalogue_page(records: Mapping[str, RunRecord | None], reports: Container[s
     runs = [_row(folder, records[folder], folder in reports) for folder in sorted(records, reverse=True)]
     failed = sum(run["status"] == "failed" for run in runs)
     summary = plural(len(runs), "run") + (f", {failed:,} of them failed" if failed else "")
+    warned = sum(run["status"] == "completed with warnings" for run in runs)
+    summary += f", {warned:,} completed with warnings" if warned else ""
     present = {word for run in runs for word in run["filters"].split()}
     statuses = [(value, label) for value, label in _FILTERS.items() if value in present]
     links = [Link("All reports", "index.html", True)]
@@ -65,11 +68,12 @@ def _cells(record: RunRecord) -> dict[str, str]:
     names = [step.name for step in record.steps]
     is_partial = not set(STEPS) <= set(names)
     note = f"{listed(names)} only" if names and is_partial else ""
+    filters = ["completed", *(["warnings"] if record.warnings else [])] if record.is_completed else [record.status]
     if record.status == "failed" and record.error:
         note = f"{'interrupted ' if record.error.interrupted else ''}in {record.error.step}"
     return {
         **run_facts(record),
-        "filters": f"{record.status} partial" if is_partial else record.status,
+        "filters": " ".join([*filters, *(["partial"] if is_partial else [])]),
         "note": note,
         "key": f"{record.start_date} {record.end_date}",
         "sales": "" if sales is None else format_value(sales, "money"),

@@ -47,7 +47,8 @@ def run_page(record: RunRecord, shown: NotebookResults) -> str:
     """Render the first page of a run's report."""
     findings = in_order(shown.findings)
     figures, quality = tiles(shown), _data_quality(shown)
-    contents = [Heading("Key figures", "key-figures")] if figures else []
+    contents = [Heading("What to mind", "warnings")] if record.warnings else []
+    contents += [Heading("Key figures", "key-figures")] if figures else []
     contents += [Heading("Findings", "findings")] if findings else []
     contents += [Heading(_SHORT_TITLES.get(f.name, f.question), element_id(f.name), 3) for f in findings]
     contents += [Heading("Data quality", "data-quality")] if quality else []
@@ -58,6 +59,7 @@ def run_page(record: RunRecord, shown: NotebookResults) -> str:
         contents,
         run=run_facts(record),
         error=_failure(record),
+        warnings=record.warnings,
         figures=figures,
         explanation=explanation(figures, shown) if figures else "",
         findings=findings,

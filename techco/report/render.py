@@ -5,7 +5,9 @@ Nothing is computed here that a notebook has not shown: a report can be made aga
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,9 @@ def render(record: RunRecord, out: Path) -> None:
     Parameters
     ----------
     record
-        The run, with its final status: `steps[i].notebook` names the executed notebooks. Its `report`, `metrics` and
-        `steps[i].report` are filled in; the caller saves it afterwards.
+        The run, with its final status: `steps[i].notebook` names the executed notebooks. Its `report`, `metrics`,
+        `warnings` and `steps[i].report` are filled in, and a status `completed` becomes `completed with warnings` if
+        there are any; the caller saves it afterwards.
     out
         The folder of `runs` and `reports`.
     """
@@ -44,6 +47,9 @@ def render(record: RunRecord, out: Path) -> None:
         _write_step(step, folder, record)
     tables = _write_tables(in_order(shown.findings), folder / "data")
     record.metrics = _metrics(shown, tables)
+    record.warnings = [asdict(warning) for warning in shown.warnings]
+    if record.is_completed:
+        record.status = "completed with warnings" if record.warnings else "completed"
     index = folder / "index.html"
     record.report = str(index)
     write_page(index, run_page(record, shown))
@@ -147,7 +153,11 @@ def _days_in_files(figures: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _quarantine(reasons: Table) -> dict[str, Any]:
-    return {row["reason"]: row["count"] for row in _dicts(reasons) if row["source"] == "web_logs"}
+    """Sum up the reasons over all raw files, which share some."""
+    sums: Counter[str] = Counter()
+    for row in _dicts(reasons):
+        sums[row["reason"]] += row["count"]
+    return dict(sums)
 
 
 def _dicts(table: Table) -> list[dict[str, Any]]:

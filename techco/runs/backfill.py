@@ -71,7 +71,7 @@ def backfill(request: RunRequest, each: str, jobs: int | None, listener: Listene
     earlier = recorded_runs(request.out)
     if not request.refresh:
         _apply_earlier(plan, periods, earlier)
-    left = [one for one in periods if one.status != "completed"]
+    left = [one for one in periods if not one.is_earlier]
     number = min(most_jobs(jobs), len(left))
     listener(BackfillStarted(periods, number))
     if left:
@@ -89,7 +89,7 @@ def _apply_earlier(plan: RunPlan, periods: Sequence[PeriodRun], earlier: Sequenc
     completed: dict[str, RunRecord] = {}
     for record in earlier:
         is_published = record.published or not request.publish
-        if record.status == "completed" and is_published and record.provenance.get("templates", "") == templates:
+        if record.is_completed and is_published and record.provenance.get("templates", "") == templates:
             completed.setdefault(record.command, record)
     for one in periods:
         command = shlex.join(plan.for_period(one.period).command)

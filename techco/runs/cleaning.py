@@ -55,7 +55,7 @@ def _began_before(record: RunRecord, moment: datetime) -> bool:
         started = datetime.fromisoformat(record.started)
     except ValueError:
         return False
-    return record.status in ("completed", "failed", "prepared") and started.astimezone() < moment
+    return record.status not in ("pending", "running") and started.astimezone() < moment
 
 
 def _folders(out: Path, run: str) -> tuple[Path, Path]:

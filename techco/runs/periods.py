@@ -34,7 +34,7 @@ class PeriodRun:
         """Take over what the record of its run says."""
         self.status, self.run_id, self.report = record.status, record.run_id, record.report
         self.seconds = self.seconds if record.seconds is None else record.seconds
-        self.total_sales = record.metrics.get("total_sales") if record.status == "completed" else None
+        self.total_sales = record.metrics.get("total_sales") if record.is_completed else None
         self.error = f"The step {record.error.step} failed: {record.error.message}" if record.error else ""
 
     def to_json(self) -> dict[str, Any]:

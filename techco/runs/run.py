@@ -63,7 +63,8 @@ def run(request: RunRequest, listener: Listener = ignore, forkserver: ForkServer
     Returns
     -------
     RunRecord
-        With status `completed`, `failed` or, if that was asked for, `prepared`; what failed is in its `error`.
+        With status `completed`, `completed with warnings`, `failed` or, if that was asked for, `prepared`; what failed
+        is in its `error`.
 
     Raises
     ------

@@ -105,7 +105,7 @@ def test_fields_with_commas_quotes_and_line_breaks_are_quoted() -> None:
 def test_the_record_gets_metrics_and_the_paths_of_what_was_written(site: Path, completed: RunRecord) -> None:
     assert completed.metrics == {
         "records": dict(zip(COUNTS, LOGS, strict=True)),
-        "quarantine": {"not a JSON object": 5},
+        "quarantine": {"not a JSON object": 5, "x": 2},
         "total_sales": "12.50",
         "unique_customers": 2,
         "tables": {name: str(folder(site) / "data" / f"{name}.csv") for name in SIX},
