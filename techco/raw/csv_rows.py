@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from techco.engines.dialects import dialect
 from techco.errors import RawFileError
 from techco.raw import text_reader
+from techco.raw.tidy import AROUND, tidy
 from techco.storage.base import RawFile, Storage
 from techco.tables.scratch import Scratch
 
@@ -44,7 +45,7 @@ def read_csv(storage: Storage, file: RawFile, columns: Sequence[str], scratch: S
     -------
     DataFrame
         One row per record, unsorted: `raw` string, its text; `is_whole` boolean, whether it has as many fields as the
-        header; then the columns as strings, trimmed, null where empty. Blank lines are no records.
+        header; then the columns as strings, tidy, null where empty. Blank lines are no records.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def _header(storage: Storage, file: RawFile) -> list[str]:
 
 def _places(file: RawFile, header: list[str], columns: Sequence[str]) -> dict[str, int]:
     """Find the place of each needed column in the header."""
-    found = [name.strip().lower() for name in header]
+    found = [tidy(name).lower() for name in header]
     missing = [name for name in columns if found.count(name) != 1]
     if missing:
         twice = [name for name in missing if name in found]
@@ -110,7 +111,7 @@ def _rows(storage: Storage, file: RawFile, width: int, places: dict[str, int]) -
         for raw, fields in records:
             row: dict[str, object] = {"raw": raw, "is_whole": len(fields) == width}
             if row["is_whole"]:
-                row.update((name, fields[place].strip(_BLANKS) or None) for name, place in places.items())
+                row.update((name, tidy(fields[place]) or None) for name, place in places.items())
             yield row
 
 
@@ -182,6 +183,8 @@ def _read_in_parallel(
     from pyspark.errors import PySparkException
     from pyspark.sql import functions as F
 
+    from techco.raw.tidy_batches import tidy_columns
+
     value = F.col("value")
     path = dialect(scratch.spark).path_to_read(storage, file.name)
     text = scratch.spark.read.option("lineSep", "\n").text(path)
@@ -190,8 +193,9 @@ def _read_in_parallel(
     # Quotes, breaks within a line, bytes that are not UTF-8, and what the standard library's reader refuses.
     is_odd = value.rlike(r'["\r\x{FFFD}]') | (F.length(value) > csv.field_size_limit())
     unusual = is_odd | (value.contains("\ufeff") & ~is_header)
+    is_ascii = F.octet_length(value) == F.length(value)
     try:
-        counts = lines.agg(F.count_if(unusual), F.count_if(is_header)).first()
+        counts = lines.agg(F.count_if(unusual), F.count_if(is_header), F.count_if(~is_ascii)).first()
     except PySparkException:
         text_reader.check_readable(storage, file)
         raise
@@ -199,9 +203,10 @@ def _read_in_parallel(
         return None
     fields = lines.where(~is_header).select(value.alias("raw"), F.split(value, ",", -1).alias("fields"))
     is_whole = F.size("fields") == len(header)
-    trimmed = {name: F.trim(F.get("fields", F.lit(place)), F.lit(_BLANKS)) for name, place in places.items()}
-    return fields.select(
+    trimmed = {name: F.trim(F.get("fields", F.lit(place)), F.lit(AROUND)) for name, place in places.items()}
+    rows = fields.select(
         "raw",
         is_whole.alias("is_whole"),
         *(F.when(is_whole & (text != ""), text).alias(name) for name, text in trimmed.items()),
     )
+    return tidy_columns(rows, list(places)) if counts[2] else rows

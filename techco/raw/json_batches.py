@@ -3,7 +3,7 @@
 It runs within a query, on whichever machine has the batch. Arrow's parser checks all that JSON demands and takes two
 thirds of the time of `from_json` with a check before it, but wants one type a field and gives up on a whole text at the
 first flaw, so a refused batch is cut into ever smaller parts. The result is that of
-`techco.raw.json_stream.parse_line` for each text, but that integers lose a needless minus: -0.
+`techco.raw.json_stream.parse_line` for each text.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pyspark import cloudpickle
 
 from techco.raw import json_stream
 from techco.raw.json_stream import FIELDS, MAX_DEPTH, parse_line
+from techco.raw.tidy import action_word
+from techco.raw.tidy_batches import change_each
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -50,7 +52,7 @@ def parse_records(texts: DataFrame) -> DataFrame:
     -------
     DataFrame
         These columns; `is_object` boolean, whether the text is one JSON object; the fields of the contract as strings,
-        as written or as integers are written ordinarily, null where null or absent.
+        as `techco.raw.json_stream.RawRecord` has them.
     """
     fields = ", ".join(f"{name} STRING" for name in FIELDS)
     schema = f"raw STRING, part STRING, files STRING, is_object BOOLEAN, {fields}"
@@ -111,6 +113,7 @@ def _by_arrow(texts: pa.StringArray, kinds: tuple[pa.DataType, ...]) -> pa.Table
     if len(found) != len(texts):
         return None
     columns = {name: found[name].cast(pa.string()) for name in FIELDS}
+    columns["action"] = change_each(columns["action"], action_word)
     return pa.table({"is_object": pa.repeat(True, len(texts)), **columns})
 
 

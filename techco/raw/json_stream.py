@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn, TextIO
 
+from techco.raw.tidy import action_word
+
 FIELDS = ("log_id", "timestamp", "customer_id", "product_id", "action", "quantity")
 
 # A record longer than this is taken for broken; it bounds the memory that a broken file can cost.
@@ -41,7 +43,8 @@ class RawRecord:
     raw
         Its text.
     values
-        The fields of the contract as text, None where null or absent; None as a whole if it is not a JSON object.
+        The fields of the contract as text, as written but for the action, which is a `tidy.action_word`; None where
+        null or absent; None as a whole if it is not a JSON object.
     """
 
     raw: str
@@ -52,11 +55,15 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")  # NaN and Infinity, which Python would accept
 
 
+def _integer(text: str) -> str:
+    return "0" if text == "-0" else text  # as a parser that makes numbers of them has it
+
+
 class _Decoder(json.JSONDecoder):
     """Numbers stay the text they were written with, so that integers of any length are exact."""
 
     def __init__(self) -> None:
-        super().__init__(parse_int=str, parse_float=str, parse_constant=_no_constant)
+        super().__init__(parse_int=_integer, parse_float=str, parse_constant=_no_constant)
 
     def __reduce__(self) -> tuple[type[_Decoder], tuple[()]]:
         return _Decoder, ()  # its scanner cannot travel to another machine, and is made anew there
@@ -230,7 +237,8 @@ def _separator_before(text: str, start: int, end: int) -> int:
 def _record(raw: str, value: Any) -> RawRecord:
     if not isinstance(value, dict) or is_deep(raw):
         return RawRecord(_clean(raw), None)
-    return RawRecord(_clean(raw), {name: _text(value.get(name)) for name in FIELDS})
+    values = {name: _text(value.get(name)) for name in FIELDS}
+    return RawRecord(_clean(raw), {**values, "action": values["action"] and action_word(values["action"])})
 
 
 def _text(value: Any) -> str | None:

@@ -56,8 +56,8 @@ class LogReader:
         ----------
         judge
             Gets one row per record, unsorted: `raw` string, its text; `is_object` boolean, whether it is a JSON object;
-            `log_id`, `timestamp`, `customer_id`, `product_id`, `action`, `quantity` string, as written, null where null
-            or absent; `part` and `files` string, to be kept.
+            `log_id`, `timestamp`, `customer_id`, `product_id`, `quantity` string, as written, and `action`, as it is
+            compared, null where null or absent; `part` and `files` string, to be kept.
 
         Returns
         -------

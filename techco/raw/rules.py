@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from techco.contract import CustomerReason, LogReason, ProductReason
 from techco.period import Period
+from techco.raw.tidy import AROUND
 
 LOG_FIELDS = ("event_time", "customer_id", "product_id", "action", "quantity")
 _DIGITS = r"^[0-9]{1,9}\z"
@@ -25,9 +26,9 @@ _USUAL_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\z"
 _PRICE = r"^[0-9]+(\.[0-9]*)?\z"
 
 
-def strip(text: Column) -> Column:
-    """Remove blanks, tabs and line breaks around a text."""
-    return F.trim(text, F.lit(" \t\r\n"))
+def trim(text: Column) -> Column:
+    """Remove what nobody sees around a text, as `techco.raw.tidy.tidy` does."""
+    return F.trim(text, F.lit(AROUND))
 
 
 def read_key(text: Column, prefix: str) -> Column:
@@ -45,15 +46,15 @@ def read_key(text: Column, prefix: str) -> Column:
     Column
         long; null if the text is null or has no number in these forms.
     """
-    exact = F.regexp_extract(strip(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})\z", 1).try_cast("long")
+    exact = F.regexp_extract(trim(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})\z", 1).try_cast("long")
     number = F.substring(text, len(prefix) + 1, 18)
     return F.when(text.rlike(rf"^{prefix}[0-9]{{1,18}}\z"), number.try_cast("long")).otherwise(exact)
 
 
 def read_integer(text: Column, kind: str = "long") -> Column:
     """Read an integer, `2.0` included; null if the text is none or does not fit into the type."""
-    stripped = strip(text)
-    exact = F.when(stripped.rlike(_LONG), F.regexp_replace(stripped, r"\.0+$", "").try_cast(kind))
+    trimmed = trim(text)
+    exact = F.when(trimmed.rlike(_LONG), F.regexp_replace(trimmed, r"\.0+$", "").try_cast(kind))
     return F.when(text.rlike(_DIGITS), text.try_cast(kind)).otherwise(exact)
 
 
@@ -63,10 +64,10 @@ def read_timestamp(text: Column) -> Column:
     `YYYY-MM-DD HH:MM:SS` with a blank or `T`; fractions are cut after the microsecond, an offset is ignored. Null if
     the text has another form or the day or time does not exist.
     """
-    stripped = strip(text)
-    plain = F.regexp_replace(stripped, _TIMESTAMP, "$1 $2.$3")
+    trimmed = trim(text)
+    plain = F.regexp_replace(trimmed, _TIMESTAMP, "$1 $2.$3")
     plain = F.regexp_replace(plain, r"\.$", "").try_cast("timestamp_ntz")
-    exact = F.when(stripped.rlike(_TIMESTAMP) & ~stripped.startswith("0000"), plain)
+    exact = F.when(trimmed.rlike(_TIMESTAMP) & ~trimmed.startswith("0000"), plain)
     return F.when(text.rlike(_USUAL_TIMESTAMP) & ~text.startswith("0000"), text.try_cast("timestamp_ntz")).otherwise(
         exact
     )
@@ -95,7 +96,7 @@ def apply_log_rules(records: DataFrame, period: Period, keep: Sequence[str] = ()
         read_timestamp(F.col("timestamp")).alias("event_time"),
         read_key(F.col("customer_id"), "CUST").alias("customer_id"),
         read_key(F.col("product_id"), "PROD").alias("product_id"),
-        F.nullif(F.lower(strip(F.col("action"))), F.lit("")).alias("action"),
+        F.nullif(F.col("action"), F.lit("")).alias("action"),
         read_integer(F.col("quantity"), "int").alias("quantity"),
         F.col("customer_id").isNotNull().alias("has_customer"),
         F.col("product_id").isNotNull().alias("has_product"),
