@@ -40,11 +40,15 @@ if TYPE_CHECKING:
 PERIOD_NUMBER = "period_number"
 """Where several periods are judged at once, the number of the one that a row belongs to; null for a row of none."""
 _ACCEPTED, _DUPLICATE, _OUTSIDE = "accepted", "duplicates", "outside_period"
+_UNNAMED = "unnamed_purchases"  # some of the accepted ones
 
 
 @dataclass
 class Counts:
-    """What became of the records of one source; `read` is counted apart from the parts it must be the sum of."""
+    """What became of the records of one source; `read` is counted apart from the parts it must be the sum of.
+
+    `unnamed_purchases` are among the accepted ones: their customer_id has no number, so they count as nobody's.
+    """
 
     source: str
     read: int
@@ -52,6 +56,7 @@ class Counts:
     duplicates: int = 0
     outside_period: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    unnamed_purchases: int = 0
 
     @property
     def quarantined(self) -> int:
@@ -102,8 +107,11 @@ class _Outcomes:
     rows: Counter[tuple[int | None, str]] = field(default_factory=Counter)
 
     def add(self, frame: DataFrame, outcome: str) -> None:
-        for *number, rows in frame.groupBy(*self.by).count().collect():
+        unnamed = F.count_if("is_unnamed") if "is_unnamed" in frame.columns else F.lit(0)
+        for *number, rows, unnamed_rows in frame.groupBy(*self.by).agg(F.count("*"), unnamed).collect():
             self.rows[number[0] if number else None, outcome] += rows
+            if outcome == _ACCEPTED:
+                self.rows[number[0] if number else None, _UNNAMED] += unnamed_rows
 
     def add_refused(self, judged: DataFrame, outcome: Column) -> None:
         """Count rows by their outcome, which is null for good ones."""
@@ -116,10 +124,10 @@ class _Outcomes:
         sums: Counter[str] = Counter()
         for (number, outcome), rows in self.rows.items():
             is_of_other = None not in (period, number) and number != period
-            sums[_OUTSIDE if is_of_other else outcome] += rows
-        accepted, duplicates, outside = (sums.pop(outcome, 0) for outcome in (_ACCEPTED, _DUPLICATE, _OUTSIDE))
-        reasons = {reason: rows for reason, rows in sums.items() if rows}
-        return Counts(self.source, self.read, accepted, duplicates, outside, reasons)
+            if not (is_of_other and outcome == _UNNAMED):
+                sums[_OUTSIDE if is_of_other else outcome] += rows
+        known = {outcome: sums.pop(outcome, 0) for outcome in (_ACCEPTED, _DUPLICATE, _OUTSIDE, _UNNAMED)}
+        return Counts(self.source, self.read, **known, reasons={reason: rows for reason, rows in sums.items() if rows})
 
 
 def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period]) -> Judged:

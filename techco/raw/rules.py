@@ -16,6 +16,7 @@ from techco.period import Period
 from techco.raw.tidy import AROUND
 
 LOG_FIELDS = ("event_time", "customer_id", "product_id", "action", "quantity")
+_MAY_BE_BLANK = ("customer_id", "product_id", "quantity")
 _DIGITS = r"^[0-9]{1,9}\z"
 _LONG = r"^[+-]?[0-9]{1,19}(\.0+)?\z"  # 2.0 is an integer too, as in JSON Schema: spreadsheets and pandas write it
 _TIMESTAMP = (
@@ -23,7 +24,8 @@ _TIMESTAMP = (
     r"[ ]*(?:[Zz]|UTC|GMT|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?\z"
 )
 _USUAL_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\z"
-_PRICE = r"^[0-9]+(\.[0-9]*)?\z"
+# Digits after the third decimal cannot change how it is rounded, and make numbers that not every engine can read.
+_PRICE = r"^0*([0-9]+)(?:(\.[0-9]{0,3})[0-9]*)?\z"
 
 
 def trim(text: Column) -> Column:
@@ -37,7 +39,7 @@ def read_key(text: Column, prefix: str) -> Column:
     Parameters
     ----------
     text
-        `CUST12`, `cust012`, ` 12 ` or `12` are 12; no fixed width.
+        `CUST12`, `cust012`, ` 12 `, `12` or `12.0` are 12; no fixed width.
     prefix
         `CUST` or `PROD`.
 
@@ -46,7 +48,9 @@ def read_key(text: Column, prefix: str) -> Column:
     Column
         long; null if the text is null or has no number in these forms.
     """
-    exact = F.regexp_extract(trim(text), rf"^(?i:{prefix})?0*([0-9]{{1,18}})\z", 1).try_cast("long")
+    letters = "".join(f"[{letter}{letter.lower()}]" for letter in prefix)  # (?i) would take ſ for an S on some engines
+    form = rf"^(?:{letters})?0*([0-9]{{1,18}})(?:\.0+)?\z"
+    exact = F.regexp_extract(trim(text), form, 1).try_cast("long")
     number = F.substring(text, len(prefix) + 1, 18)
     return F.when(text.rlike(rf"^{prefix}[0-9]{{1,18}}\z"), number.try_cast("long")).otherwise(exact)
 
@@ -87,7 +91,8 @@ def apply_log_rules(records: DataFrame, period: Period, keep: Sequence[str] = ()
     -------
     DataFrame
         One row per record: the columns of the table web_logs; `raw` string; `is_outside` boolean, the timestamp is
-        readable and outside the period; `reason` string, null if good or outside; those of `keep`.
+        readable and outside the period; `reason` string, null if good or outside; `is_unnamed` boolean, it is a
+        purchase whose customer_id has no number; those of `keep`.
     """
     typed = records.select(
         "raw",
@@ -98,13 +103,12 @@ def apply_log_rules(records: DataFrame, period: Period, keep: Sequence[str] = ()
         read_key(F.col("product_id"), "PROD").alias("product_id"),
         F.nullif(F.col("action"), F.lit("")).alias("action"),
         read_integer(F.col("quantity"), "int").alias("quantity"),
-        F.col("customer_id").isNotNull().alias("has_customer"),
-        F.col("product_id").isNotNull().alias("has_product"),
-        F.col("quantity").isNotNull().alias("has_quantity"),
+        *(F.col(name).alias(f"{name}_text") for name in _MAY_BE_BLANK),
         *keep,
     )
     dated = typed.withColumn("event_date", F.to_date("event_time"))
     in_period = F.col("event_date").between(F.lit(period.first), F.lit(period.last))
+    is_unnamed = (F.col("action") == "purchase") & _is_unreadable("customer_id")
     return dated.select(
         "log_id",
         "event_time",
@@ -113,26 +117,35 @@ def apply_log_rules(records: DataFrame, period: Period, keep: Sequence[str] = ()
         "raw",
         F.coalesce(~in_period, F.lit(False)).alias("is_outside"),
         F.when(F.coalesce(in_period, F.lit(True)), _log_reason()).alias("reason"),
+        F.coalesce(is_unnamed, F.lit(False)).alias("is_unnamed"),
         *keep,
     )
 
 
 def _log_reason() -> Column:
     """Return the first reason that applies, in the order of `LogReason`; null if none does."""
-    action, quantity = F.col("action"), F.col("quantity")
+    action, quantity, product = F.col("action"), F.col("quantity"), F.col("product_id")
     is_purchase = action == "purchase"
     tests = {
         LogReason.NOT_JSON: ~F.col("is_object"),
         LogReason.LOG_ID: F.col("log_id").isNull(),
         LogReason.TIMESTAMP: F.col("event_time").isNull(),
         LogReason.ACTION: action.isNull(),
-        LogReason.CUSTOMER_ID: F.col("has_customer") & F.col("customer_id").isNull(),
-        LogReason.PRODUCT_ID: F.col("has_product") & F.col("product_id").isNull(),
-        LogReason.PURCHASE: is_purchase & ~(F.col("has_product") & F.col("has_quantity")),
-        LogReason.ADD_TO_CART: (action == "add_to_cart") & ~F.col("has_product"),
-        LogReason.QUANTITY: F.col("has_quantity") & (quantity.isNull() | (quantity < 1)),
+        # A purchase is kept without its customer, or its sales would be lost.
+        LogReason.CUSTOMER_ID: ~is_purchase & _is_unreadable("customer_id"),
+        LogReason.PRODUCT_ID: _is_unreadable("product_id"),
+        LogReason.PURCHASE: is_purchase & (product.isNull() | (quantity.isNull() & ~_is_unreadable("quantity"))),
+        LogReason.ADD_TO_CART: (action == "add_to_cart") & product.isNull(),
+        LogReason.QUANTITY: _is_unreadable("quantity") | (quantity < 1),
     }
     return _first_reason(tests)
+
+
+def _is_unreadable(name: str) -> Column:
+    """Return whether a field that may be null has a text without a value; blank text is null."""
+    text = F.col(f"{name}_text")
+    # Nearly all have a value, and do not pay for the trimming.
+    return F.when(F.col(name).isNull() & text.isNotNull(), trim(text) != "").otherwise(F.lit(False))
 
 
 def apply_customer_rules(records: DataFrame) -> DataFrame:
@@ -164,7 +177,8 @@ def apply_product_rules(records: DataFrame) -> DataFrame:
     records
         As `techco.raw.csv_rows.read_csv` returns them.
     """
-    price = F.when(F.col("price").rlike(_PRICE), F.col("price").try_cast("decimal(12,2)"))
+    digits = F.regexp_replace("price", _PRICE, "$1$2")
+    price = F.when(F.col("price").rlike(_PRICE), digits.try_cast("decimal(12,2)"))
     typed = records.withColumns({"product_id": read_key(F.col("product_id"), "PROD"), "price": price})
     tests = {
         ProductReason.FIELDS: ~F.col("is_whole"),

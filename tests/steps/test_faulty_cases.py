@@ -64,12 +64,14 @@ NUMBERS = {
         LogReason.NOT_JSON: ["0x10", "01", "+1", ".5", "1.", "NaN", "Infinity", "-Infinity", "１２", "--1", "1,000"],
     },
     "quantity": {
-        None: ["2147483647", "1.0", '"2"', "null"],
-        LogReason.QUANTITY: ["2147483648", "0", "-0", "-1", "1e2", LONG, "1e400", '"１"', '""', "1.5", "[2]", "true"],
+        None: ["2147483647", "1.0", '"2"', "null", '""', '" \\u00a0"'],
+        LogReason.QUANTITY: ["2147483648", "0", "-0", "-1", "1e2", LONG, "1e400", '"１"', "1.5", "[2]", "true"],
     },
     "customer_id": {
-        None: ["0", '"CUST0000000000000000000012"', "999999999999999999", '" cust7 "', '"\\t7"', "null"],
-        LogReason.CUSTOMER_ID: ["9223372036854775807", "-0", "1.0", "1e2", LONG, '"CUST１"', '"PROD1"', '"CUST-1"'],
+        None: ["0", '"CUST0000000000000000000012"', "999999999999999999", '" cust7 "', '"\\t7"', "null", '""', "-0",
+               "1.0", '"17850.00"'],
+        LogReason.CUSTOMER_ID: ["9223372036854775807", '"-0"', "-0.0", "1.5", "1e2", '"CU\\u017fT1"', LONG,
+                                '"CUST１"', '"PROD1"', '"CUST-1"'],
     },
 }  # fmt: skip
 
@@ -91,10 +93,11 @@ def test_numbers_of_every_form_are_judged_the_same_whoever_reads_them(any_shop: 
 
 TIMES = {
     None: ["0001-01-01 00:00:00", "9999-12-31 23:59:59", "9999-12-31T23:59:59.999999999999Z", "2024-02-29 00:00:00",
-           "1582-10-10 00:00:00", "0001-01-01T00:00:00+14:00", "2023-08-01 10:00:00.123456789012-12:00"],
+           "1582-10-10 00:00:00", "0001-01-01T00:00:00+14:00", "2023-08-01 10:00:00.123456789012-12:00",
+           "2023-08-01 10:00:00\\u0000"],
     LogReason.TIMESTAMP: ["0000-01-01 00:00:00", "10000-01-01 00:00:00", "-0001-01-01 00:00:00", "2023-02-29 00:00:00",
                           "1900-02-29 00:00:00", "2023-08-01 24:00:00", "2023-08-01 23:59:60", "２０２３-08-01 0:00:00",
-                          "2023-08-01 10:00:00\\u0000", "2023-08-01\\u00a010:00:00", "2023-08-01 10:00:00+1:00"],
+                          "2023-08-01\\u00a010:00:00", "2023-08-01 10:00:00+1:00"],
 }  # fmt: skip
 
 
@@ -139,9 +142,9 @@ def test_many_brackets_side_by_side_are_not_deep(shop: Shop) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_characters_that_no_text_should_have_come_through(any_shop: Shop, form: str) -> None:
     texts = ["\\ud800", "\\udc00\\ud800", "\\u0000", "\\ufeff", "\\ufffe", "\ufffe", "\u2028"]
-    odd = [LOG.format(n, f', "x": "{text}"').replace("view", text + "view") for n, text in enumerate(texts)]
+    odd = [LOG.format(n, f', "x": "{text}"').replace("view", f"vi{text}ew") for n, text in enumerate(texts)]
     assert became(any_shop, odd, form) == [None] * len(odd)
-    assert any_shop.web_logs.where("action LIKE '_%view'").count() == len(odd)
+    assert any_shop.web_logs.where("action LIKE 'vi_%ew'").count() == len(odd)
 
 
 def test_zero_bytes_in_any_file_cost_at_most_their_record(any_shop: Shop) -> None:
@@ -149,7 +152,7 @@ def test_zero_bytes_in_any_file_cost_at_most_their_record(any_shop: Shop) -> Non
     customers, products = CUSTOMERS + "3,N\0,Lee,,\n\0\n", PRODUCTS + "3,\0,\0,1\n4\0,Bed,Home,1\n"
     write_shop(any_shop.storage, logs, customers, products)
     by_source = [row[1:] for row in ingest(any_shop).by_source.rows]
-    assert by_source == [[4, 1, 0, 3, 0], [4, 3, 0, 1, 0], [4, 3, 0, 1, 0]]
+    assert by_source == [[4, 1, 0, 3, 0], [4, 3, 0, 1, 0], [4, 4, 0, 0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -225,8 +228,8 @@ HEADER = "customer_id,first_name,last_name,email,phone"
         ),
         ("x" * 200_000, "is no header: .* or a very long field. It begins with 'xxx"),
         ("," * 100_000, r"has no column customer_id, .* Found: , , .* …\. Expected"),
-        (f"\0{HEADER}\n", r"has no column customer_id\. Found: \\x00customer_id, first_name"),
-        (f"\ufeff\ufeff{HEADER}\n", r"Found: \\ufeffcustomer_id"),
+        (HEADER.replace("r_", "r\0"), r"has no column customer_id\. Found: customer\\x00id, first_name"),
+        (HEADER.replace("r_", "r\ufeff"), r"Found: customer\\ufeffid"),
         (HEADER.replace(",", "\t"), r"Found: customer_id\\tfirst_name"),
         (f"{HEADER},Email\n", "has the column email twice"),
         (" \n\t\n", "Found: nothing"),
@@ -248,7 +251,7 @@ def test_a_header_that_is_none_is_shown_as_far_as_it_helps(shop: Shop, content: 
         (f"{HEADER}\n{HEADER}\n1,a,b,c,d\n", [2, 1, 0, 1, 0]),
         ("\ufeff Customer_ID , FIRST_NAME,Last_Name\t,email,phone\n1,a,b,c,d\n", [1, 1, 0, 0, 0]),
         (f"\n \n{HEADER},,\n1,a,b,c,d,,\n", [1, 1, 0, 0, 0]),
-        (f"{HEADER}\n\ufeff1,a,b,c,d\n\u00a0\n\x0b\n2,a,b,c,d\n", [4, 1, 0, 3, 0]),
+        (f"{HEADER}\n\ufeff1,a,b,c,d\n\u00a0\n\x0b\n2,a,b,c,d\n", [4, 2, 0, 2, 0]),
     ],
 )
 @pytest.mark.parametrize("parallel_from", [0, 2**26])

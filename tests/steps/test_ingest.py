@@ -18,6 +18,7 @@ from techco.display.shown import Table
 from techco.engines.dialects import dialect
 from techco.errors import RawFileError, StorageError, TableError, TechcoError
 from techco.ingest import Ingested, ingest
+from techco.join import join
 from techco.period import Period
 from techco.raw import rules
 from techco.shop import Shop
@@ -69,6 +70,17 @@ def test_every_record_is_accounted_for(any_shop: Shop) -> None:
     assert any_shop.tables.read("quarantine").count() == 3
     kept = {row.log_id: row.action for row in any_shop.web_logs.collect()}
     assert kept == {1: "view", 3: "add_to_cart"}  # "add_to_cart" sorts before "purchase"
+
+
+def test_a_purchase_is_kept_without_a_customer_id_that_cannot_be_read(any_shop: Shop) -> None:
+    odd = [log(2, action="purchase", customer_id=value) for value in ("guest", None)]  # one and the same
+    odd += [log(n, action="purchase", customer_id=value) for n, value in enumerate(("CUST", "C-1", "", None), 3)]
+    write_shop(any_shop.storage, [log(1, action="purchase"), *odd, log(7, customer_id="guest"), log(8, "2023-07-31")])
+    ingested = ingest(any_shop)
+    assert counts(ingested)["web_logs"] == [9, 6, 1, 1, 1]
+    assert reasons(ingested.reasons) == {("web_logs", LogReason.CUSTOMER_ID): 1}
+    assert join(any_shop).values["total_sales"] == "60.60"
+    assert {row.log_id: row.customer_id for row in any_shop.web_logs.collect()} == {1: 1, **dict.fromkeys(range(2, 7))}
 
 
 @pytest.mark.parametrize(

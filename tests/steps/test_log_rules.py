@@ -44,12 +44,13 @@ def one(spark: SparkSession, texts: list[str | None], column: object) -> list[ob
 
 
 def test_a_key_is_read_in_all_its_forms(spark: SparkSession) -> None:
-    texts = ["CUST12", "cust012", " 12 ", "12", "CUST0000000000000000000012", "CUST1000", "\t12\r"]
-    assert one(spark, texts, rules.read_key(F.col("text"), "CUST")) == [12, 12, 12, 12, 12, 1000, 12]
+    texts = ["CUST12", "cust012", " 12 ", "12", "12.0", "012.00", "CUST0000000000000000000012", "\t12\r", "CUST1000"]
+    assert one(spark, texts, rules.read_key(F.col("text"), "CUST")) == [12] * 8 + [1000]
 
 
 def test_what_has_no_number_in_these_forms_is_no_key(spark: SparkSession) -> None:
-    texts = ["", " ", "CUST", "PROD12", "12a", "-12", "1.5", "12.0", "CUST 12", "٣", "9" * 19, "CUST1\nCUST2", None]
+    texts = ["", " ", "CUST", "PROD12", "12a", "-12", "1.5", "12.", "CUST 12", "٣", "9" * 19, "CUST1\nCUST2", None]
+    texts += ["CU\u017fT12", "-0", "1e2", "12.0.0"]  # ſ is an S to expressions that ignore case in all of Unicode
     assert one(spark, texts, rules.read_key(F.col("text"), "CUST")) == [None] * len(texts)
 
 
@@ -116,8 +117,9 @@ BAD: list[tuple[dict[str, str | None], LogReason]] = [
     ({"timestamp": "yesterday"}, LogReason.TIMESTAMP),
     ({"action": None}, LogReason.ACTION),
     ({"action": ""}, LogReason.ACTION),
-    ({"customer_id": "nobody"}, LogReason.CUSTOMER_ID),
-    ({"customer_id": ""}, LogReason.CUSTOMER_ID),
+    ({"action": "view", "customer_id": "nobody"}, LogReason.CUSTOMER_ID),
+    ({"product_id": ""}, LogReason.PURCHASE),
+    ({"quantity": " "}, LogReason.PURCHASE),
     ({"product_id": "CUST1"}, LogReason.PRODUCT_ID),
     ({"product_id": None}, LogReason.PURCHASE),
     ({"quantity": None}, LogReason.PURCHASE),
@@ -147,6 +149,9 @@ def test_nulls_and_unknown_actions_are_fine_where_the_contract_allows_them(spark
         {"quantity": "2.0"},
         {"quantity": "1"},
         {"log_id": "-1"},
+        {"customer_id": "nobody"},
+        {"customer_id": ""},
+        {"action": "view", "customer_id": "\u00a0", "product_id": " ", "quantity": ""},
     ]
     assert judge(spark, *fine) == [None] * len(fine)
 
@@ -234,9 +239,11 @@ def test_products_are_refused_with_their_reason(spark: SparkSession) -> None:
 
 
 def test_a_price_is_a_plain_number_and_exact_to_the_cent(spark: SparkSession) -> None:
-    prices = ["35.0", "0", "10.005", "9999999999.99", "10000000000", "-1", "1e3", "$5", "1,000.00", "", None, "5."]
+    prices = ["35.0", "0", "10.005", "9999999999.99", "1." + "9" * 75, "0" * 90 + "1.0049" + "9" * 90, "5."]
+    bad = ["10000000000", "9999999999.995", "9" * 90, "-1", "1e3", "$5", "1,000.00", "", None]
     ddl = "raw STRING, is_whole BOOLEAN, product_id STRING, product_name STRING, category STRING, price STRING"
-    frame = spark.createDataFrame([(f"{n:02d}", True, "1", None, None, p) for n, p in enumerate(prices)], ddl)
+    frame = spark.createDataFrame([(f"{n:02d}", True, "1", None, None, p) for n, p in enumerate(prices + bad)], ddl)
     judged = rules.apply_product_rules(frame).orderBy("raw").collect()
-    assert [row.price for row in judged[:4]] == [Decimal(p) for p in ("35.00", "0.00", "10.01", "9999999999.99")]
-    assert [row.reason for row in judged] == [None] * 4 + [ProductReason.PRICE] * 7 + [None]
+    exact = ("35.00", "0.00", "10.01", "9999999999.99", "2.00", "1.00", "5.00")
+    assert [row.price for row in judged] == [Decimal(p) for p in exact] + [None] * len(bad)
+    assert [row.reason for row in judged] == [None] * len(exact) + [ProductReason.PRICE] * len(bad)
