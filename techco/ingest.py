@@ -26,6 +26,7 @@ from techco.tables.days import all_days, rows_per_period
 from techco.tables.receipts import Receipt, fingerprint, made_by
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
     from techco.period import Period
@@ -62,13 +63,18 @@ def ingest(shop: Shop) -> Ingested:
         When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column.
     """
     files = _files(shop)
+    before = _days_to_compare(shop, files, [shop.period])
     if not shop.refresh and (unchanged := _unchanged(shop, files)):
+        if before := _in_files(shop, files, before):
+            with shop.scratch() as scratch:
+                _replace(shop, files, before, (), scratch)
         return unchanged
     with shop.scratch() as scratch:
-        sources, refused = _replace(shop, files, [shop.period], scratch)
+        sources, refused = _replace(shop, files, [shop.period], before, scratch)
         shop.make_views()
         origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].skipped_files}
-        counts = [source.counts for source in sources]
+        counts = [sources[0].per_period[0], *(source.counts for source in sources[1:])]
+        refused = refused.where(_of_period(shop.period))
         return _ingested(files, counts, refused, shop.pii, origin, _days_in_files(shop, sources[0].misplaced))
 
 
@@ -94,8 +100,19 @@ def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
     if any(file.day for file in files):
         return False
     with shop.scratch() as scratch:
-        _replace(shop, files, periods, scratch)
+        _replace(shop, files, periods, _days_to_compare(shop, files, periods), scratch)
     return True
+
+
+def _days_to_compare(shop: Shop, files: list[RawFile], periods: Sequence[Period]) -> list[Period]:
+    """Return the days before the periods that are to be ingested as well: none where that takes other files."""
+    return [] if any(file.day for file in files) else shop.days_to_compare("web_logs", periods)
+
+
+def _in_files(shop: Shop, files: list[RawFile], periods: Sequence[Period]) -> list[Period]:
+    """Return what the files are known to have of some periods."""
+    found = days_in_files(shop.storage, files[:-2]) if periods else None
+    return [part for one in periods if (part := one.shared_with(found))] if found else []
 
 
 def _files(shop: Shop) -> list[RawFile]:
@@ -107,20 +124,21 @@ def _files(shop: Shop) -> list[RawFile]:
 
 
 def _replace(
-    shop: Shop, files: list[RawFile], periods: Sequence[Period], scratch: Scratch
+    shop: Shop, files: list[RawFile], periods: Sequence[Period], optional: Sequence[Period], scratch: Scratch
 ) -> tuple[list[Judged], DataFrame]:
     """Read the files and replace the periods; returns web logs, customers and products as judged, and what is refused.
 
-    The frames last as long as the scratch folder.
+    The frames last as long as the scratch folder. Of `optional` periods those days are replaced that the files have.
     """
     *log_files, customers, products = files
+    shop = shop.spanning([*periods, *optional])
     sources = [
-        judge_logs(shop, log_files, scratch, periods),
+        judge_logs(shop, log_files, scratch, periods, optional),
         judge_customers(shop, customers, scratch),
         judge_products(shop, products, scratch),
     ]
     refused = scratch.materialize(refused_rows(sources, shop.run_id))
-    _write(shop, files, sources, refused, periods)
+    _write(shop, files, sources, refused)
     return sources, refused
 
 
@@ -142,9 +160,7 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     ) is None:
         return None
     counts = [Counts(**count) for count in notes["counts"]]
-    day = F.col("event_date")
-    of_period = day.isNull() | day.between(F.lit(shop.period.first), F.lit(shop.period.last))
-    refused = shop.tables.read("quarantine").where(of_period)
+    refused = shop.tables.read("quarantine").where(_of_period(shop.period))
     with suppress(TableError, PySparkException):  # data files may have been deleted by hand
         _check_sums(shop, counts, refused, [shop.period], counts[:1])
         shop.make_views()
@@ -154,11 +170,16 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     return None
 
 
-def _write(
-    shop: Shop, files: list[RawFile], sources: list[Judged], refused: DataFrame, periods: Sequence[Period]
-) -> None:
+def _of_period(period: Period) -> SparkColumn:
+    """Return the condition that a refused record is of a period, or has no day."""
+    day = F.col("event_date")
+    return day.isNull() | day.between(F.lit(period.first), F.lit(period.last))
+
+
+def _write(shop: Shop, files: list[RawFile], sources: list[Judged], refused: DataFrame) -> None:
     """Replace the tables, count again, and leave receipts, by which a later ingest sees that nothing is to be done."""
     logs, customers, products = sources
+    periods = logs.periods
     now = check_unchanged(shop.storage, files)
     # Of a file that was touched meanwhile nobody knows which content was read, so it gets no receipt.
     files = [old if old.version == new.version else replace(old, stamp="") for old, new in zip(files, now, strict=True)]
@@ -211,7 +232,7 @@ def _check_sums(
     # Rows without a day belong to no period: a run of another one may have replaced them at this moment.
     dated = rows_per_period(refused.where("event_date IS NOT NULL"), periods)
     for name, expected in (("web_logs", [one.accepted for one in per_period]), ("quarantine", dated)):
-        table = shop.tables.read(name, shop.period, all_days(periods))
+        table = shop.tables.read(name, shop.spanning(periods).period, all_days(periods))
         for found, count in zip(rows_per_period(table, periods), expected, strict=True):
             _compare(name, found, count)
 

@@ -14,8 +14,9 @@ from techco.contract import FULL_DATA, PARTITION, PRODUCT_SALES, TABLES
 from techco.display.columns import Value
 from techco.display.shown import Figures
 from techco.errors import TableError
+from techco.period import stretches
 from techco.shop import Shop
-from techco.tables.days import all_days, count_per_day, rows_per_period
+from techco.tables.days import all_days, between, count_per_day, rows_per_period
 from techco.tables.receipts import Receipt, made_by
 
 if TYPE_CHECKING:
@@ -81,10 +82,14 @@ def join(shop: Shop) -> Figures:
         When the result has not each log exactly once.
     """
     prepare(shop)
+    if before := _days_to_compare(shop, [shop.period]):
+        shop.table("web_logs")  # what is missing of the period itself comes first
     receipts = _receipts(shop, [shop.period])
     if not shop.refresh and (unchanged := _unchanged(shop, receipts[0])):
+        if before:
+            _replace(shop, before, _receipts(shop, before))
         return unchanged
-    logs = _replace(shop, [shop.period], receipts)
+    logs, *_ = _replace(shop, [shop.period, *before], [*receipts, *_receipts(shop, before)])
     shop.make_views()
     return _joined(shop, logs, made_by(shop.run_id, reused=False))
 
@@ -104,7 +109,14 @@ def join_each(shop: Shop, periods: Sequence[Period]) -> None:
     TableError
         As `join`.
     """
-    _replace(shop, periods, _receipts(shop, periods))
+    every = [*periods, *_days_to_compare(shop, periods)]
+    _replace(shop, every, _receipts(shop, every))
+
+
+def _days_to_compare(shop: Shop, periods: Sequence[Period]) -> list[Period]:
+    """Return the days before the periods that are to be joined as well: those that are ingested, but not joined."""
+    left = [day for one in shop.days_to_compare("full_data", periods) for day in one]
+    return stretches(set(left).difference(shop.tables.missing_days("web_logs", left))) if left else []
 
 
 def _unchanged(shop: Shop, receipt: Receipt) -> Figures | None:
@@ -117,8 +129,8 @@ def _unchanged(shop: Shop, receipt: Receipt) -> Figures | None:
     return None
 
 
-def _replace(shop: Shop, periods: Sequence[Period], receipts: Sequence[Receipt]) -> int:
-    """Join what the receipts name, replace the periods in full_data and product_sales; returns the number of logs."""
+def _replace(shop: Shop, periods: Sequence[Period], receipts: Sequence[Receipt]) -> list[int]:
+    """Join what the receipts name, replace the periods in full_data and product_sales; returns the logs of each."""
     days, logs = all_days(periods), _rows(shop, "web_logs", periods)
     logs_per_day = count_per_day(logs)
     joined = full_data(logs, shop.customers, shop.products)
@@ -133,16 +145,18 @@ def _replace(shop: Shop, periods: Sequence[Period], receipts: Sequence[Receipt])
             files = {"full_data": made, "product_sales": sums}
             paths = {name: [f.path for f in found if f.day in period] for name, found in files.items()}
             receipt.write(shop.storage, paths, {"run_id": shop.run_id})
-    return sum(expected)
+    return expected
 
 
 def _rows(shop: Shop, name: str, periods: Sequence[Period]) -> DataFrame:
     """Read the rows of a table on the days of the periods."""
     if list(periods) == [shop.period]:
         return shop.table(name)
-    rows = shop.tables.read(name, shop.period, all_days(periods))
-    days = shop.spark.createDataFrame([(day,) for period in periods for day in period], f"{PARTITION} date")
-    return rows.join(F.broadcast(days), PARTITION, "left_semi")
+    rows = shop.tables.read(name, shop.spanning(periods).period, all_days(periods))
+    if len(stretches(days := [day for one in periods for day in one])) == 1:
+        return rows.where(between(min(days), max(days)))
+    frame = shop.spark.createDataFrame([(day,) for day in days], f"{PARTITION} date")
+    return rows.join(F.broadcast(frame), PARTITION, "left_semi")
 
 
 def _receipts(shop: Shop, periods: Sequence[Period]) -> list[Receipt]:

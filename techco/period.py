@@ -97,6 +97,11 @@ class Period:
         except OverflowError:
             return None
 
+    def shared_with(self, other: Period) -> Period | None:
+        """The days that both have; None if there are none."""
+        first, last = max(self.first, other.first), min(self.last, other.last)
+        return Period(first, last) if first <= last else None
+
     def with_days_around(self, days: int) -> Period:
         """The period with so many days before and after it, as far as the calendar has them."""
         first = max(self.first.toordinal() - days, date.min.toordinal())

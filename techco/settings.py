@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from techco.storage.access import Access
 PREFIX = "TECHCO_"
 PII = "TECHCO_PII"
 REFRESH = "TECHCO_REFRESH"
+COMPARE = "TECHCO_COMPARE"
 _TRUTHS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True)
 _TRUTHS |= dict.fromkeys(("0", "false", "f", "no", "n", "off"), False)
 
@@ -44,6 +46,8 @@ class Settings:
         As `--pii`.
     refresh
         As `--refresh`.
+    compare
+        Whether a run also brings the period before into the tables; `--no-compare` leaves it.
     days_around
         Of how many days before and after a period an ingest reads the folders `date=YYYY-MM-DD`, too.
     spark_conf
@@ -65,6 +69,7 @@ class Settings:
     pii: Pii = "mask"
     refresh: bool = False
     days_around: int = 0
+    compare: bool = True
     spark_conf: Mapping[str, str] | None = field(default=None, repr=False)
     spark_packages: str = ""
     spark_memory: str = ""
@@ -112,10 +117,11 @@ def load_settings() -> Settings:
     return Settings(**values)
 
 
-def variables(access: Access, pii: Pii = "mask", refresh: bool = False) -> dict[str, str]:
+def variables(access: Access, pii: Pii = "mask", refresh: bool = False, compare: bool = True) -> dict[str, str]:
     """Return the environment variables with these settings for another process."""
     values = {"KEY_VAULT": access.key_vault, "SECRET": access.secret, "ENDPOINT": access.endpoint}
-    return {PII: pii, REFRESH: str(int(refresh)), **{f"{PREFIX}{name}": value for name, value in values.items()}}
+    flags = {REFRESH: str(int(refresh)), COMPARE: str(int(compare))}
+    return {PII: pii, **flags, **{f"{PREFIX}{name}": value for name, value in values.items()}}
 
 
 def _engine(text: str) -> str:
@@ -136,9 +142,9 @@ def _folder(text: str) -> Path:
     )
 
 
-def _truth(text: str) -> bool:
+def _truth(variable: str, means: str, text: str) -> bool:
     if text.lower() not in _TRUTHS:
-        raise ParameterError(f"{REFRESH} is {text!r}. Allowed: 1 to do all work again, or 0.")
+        raise ParameterError(f"{variable} is {text!r}. Allowed: 1 to {means}, or 0.")
     return _TRUTHS[text.lower()]
 
 
@@ -168,7 +174,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "out": Path,
     "templates": _folder,
     "pii": lambda text: check_pii(text, PII),
-    "refresh": _truth,
+    "refresh": partial(_truth, REFRESH, "do all work again"),
+    "compare": partial(_truth, COMPARE, "bring the period before into the tables as well"),
     "days_around": _days,
     "spark_conf": _spark_conf,
 }

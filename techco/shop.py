@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from techco.display.wording import date_ranges, span
 from techco.engines.names import parse_engine
 from techco.engines.session import open_session
 from techco.errors import NotIngested, TableError
-from techco.period import Period
+from techco.period import Period, stretches
 from techco.redact import Pii, check_pii
 from techco.settings import load_settings
 from techco.storage.access import Access
@@ -42,6 +42,7 @@ class Shop:
     table exists: `shop.spark.sql("SELECT count(*) FROM full_data")`. `pii` says whether what the steps show hides
     personal data; the tables hold it either way. With `refresh` steps do their work even if nothing has changed.
     `access` is how the storage was opened; of `days_around` days before and after the period an ingest reads folders.
+    With `compare` ingest and join bring the period before into the tables as well, if it is not there.
     """
 
     storage: Storage
@@ -53,11 +54,23 @@ class Shop:
     refresh: bool = False
     access: Access = field(default_factory=Access)
     days_around: int = 0
+    compare: bool = False
 
     @property
     def tables(self) -> Tables:
         """Reads and writes whole tables."""
         return Tables(self.spark, self.storage)
+
+    def days_to_compare(self, name: str, periods: Sequence[Period]) -> list[Period]:
+        """Return the days before each of some periods that a table by day lacks, without those of the periods."""
+        if not self.compare:
+            return []
+        before = {day for one in periods if (earlier := one.before()) for day in earlier}
+        return stretches(self.tables.missing_days(name, before.difference(*periods)))
+
+    def spanning(self, periods: Sequence[Period]) -> Shop:
+        """Return the same shop for the shortest period that has all of these."""
+        return replace(self, period=Period(min(one.first for one in periods), max(one.last for one in periods)))
 
     def table(self, name: str) -> DataFrame:
         """Read one table, of those by day the period.
@@ -169,6 +182,7 @@ def open_shop(
     access: Access | None = None,
     pii: Pii | None = None,
     refresh: bool | None = None,
+    compare: bool | None = None,
     spark_conf: Mapping[str, str] | None = None,
 ) -> Shop:
     """Open a shop for a period.
@@ -193,6 +207,9 @@ def open_shop(
         `mask` to hide personal data in what the steps show, or `show`; None takes it from the settings.
     refresh
         Whether steps do their work even if nothing has changed since they last did; None takes it from the settings.
+    compare
+        Whether ingest and join bring the period before into the tables as well, if it is not there; None takes it from
+        the settings.
     spark_conf
         Settings of Apache Spark; None takes them from the settings. They count when the engine is opened first.
 
@@ -212,8 +229,18 @@ def open_shop(
     run_id = run_id or f"by-hand-{datetime.now():%Y%m%dT%H%M%S}"
     way = settings.access if access is None else access
     place = open_storage(storage, way)
-    anew = settings.refresh if refresh is None else refresh
     conf = settings.spark_conf_for(engine) if spark_conf is None else spark_conf
-    shop = Shop(place, days, open_session(engine, place, conf), run_id, shown, engine, anew, way, settings.days_around)
+    shop = Shop(
+        place,
+        days,
+        open_session(engine, place, conf),
+        run_id,
+        shown,
+        engine,
+        settings.refresh if refresh is None else refresh,
+        way,
+        settings.days_around,
+        settings.compare if compare is None else compare,
+    )
     shop.make_views()
     return shop

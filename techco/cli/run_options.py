@@ -89,6 +89,13 @@ class RunOptions:
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ingest and join again even if nothing has changed since an earlier run.")
     ] = False
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare/--no-compare",
+            help="Bring the period before into the tables as well, if it is not there, for the changes in the report.",
+        ),
+    ] = True
     progress: ShowProgress = True
     publish: Annotated[bool, typer.Option("--publish", help="Also publish the report in the storage account.")] = False
     publish_to: Annotated[
@@ -148,6 +155,7 @@ class RunOptions:
             access=self.azure.choose_access(settings),
             pii=settings.pii if self.pii is None else check_pii(self.pii, "--pii"),
             refresh=self.refresh or settings.refresh,
+            compare=self.compare and settings.compare,
             publish=self.publish,
             publish_to=self.publish_to,
             kernel=papermill.kernel,

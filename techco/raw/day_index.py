@@ -134,6 +134,13 @@ def count_sets(records: DataFrame, days_around: int) -> list[SetCounts]:
     return [SetCounts(*row) for row in rows]
 
 
+def days_of_sets(known: Iterable[FileSet], counted: Iterable[SetCounts]) -> Period | None:
+    """Return the first and the last day of the records in all these sets; None if no record has a day."""
+    days = [date.fromisoformat(day) for one in known for day in (one.first, one.last)]
+    days += [day for one in counted for day in (one.first, one.last) if day]
+    return Period(min(days), max(days)) if days else None
+
+
 def describe_sets(counted: Iterable[SetCounts], files: Sequence[RawFile], numbers: Mapping[str, str]) -> list[FileSet]:
     """Return what is in each set of files, without sets that have no record or one without a readable day.
 

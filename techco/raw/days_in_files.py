@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import date
 
 from techco.errors import TechcoError
 from techco.period import Period
@@ -42,11 +41,10 @@ def days_in_files(storage: Storage, files: Sequence[RawFile] | None = None) -> P
     return None
 
 
-def note_days(storage: Storage, files: Iterable[RawFile], days: Iterable[date | None]) -> None:
-    """Note, of all files with web logs, days of which the first and the last are those of their records."""
-    known = [day for day in days if day]
-    if known and (mark := _mark(files)):
-        text = json.dumps({"files": mark, "first": str(min(known)), "last": str(max(known))})
+def note_days(storage: Storage, files: Iterable[RawFile], days: Period | None) -> None:
+    """Note the first and the last day of the records in all files with web logs."""
+    if days and (mark := _mark(files)):
+        text = json.dumps({"files": mark, "first": str(days.first), "last": str(days.last)})
         with suppress(TechcoError):  # that it cannot be written only means that it is not known
             storage.write(_PATH, text.encode())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from techco.engines.dialects import dialect
 from techco.errors import RawFileError
 from techco.raw import rules
 from techco.raw.csv_rows import read_csv
-from techco.raw.day_index import DayIndex, count_sets, describe_sets, files_not_in, set_numbers
+from techco.raw.day_index import DayIndex, count_sets, days_of_sets, describe_sets, files_not_in, set_numbers
 from techco.raw.days_in_files import note_days
 from techco.raw.logs import LogReader
 from techco.storage.base import RawFile
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
 PERIOD_NUMBER = "period_number"
 """Where several periods are judged at once, the number of the one that a row belongs to; null for a row of none."""
+_FEW_PERIODS = 8  # beyond that, a join with their days is quicker than comparing each day with all
 _ACCEPTED, _DUPLICATE, _OUTSIDE = "accepted", "duplicates", "outside_period"
 _UNNAMED = "unnamed_purchases"  # some of the accepted ones
 
@@ -81,13 +81,14 @@ class Misplaced:
 class Judged:
     """The judged records of one source: `accepted` and `refused` rows, the latter with `raw` and `reason`.
 
-    `per_period` are the counts that each period would have alone. `skipped_files` is the number of files that were not
-    read, as the index of days holds that they have nothing of the period.
+    `periods` are those that were judged, `per_period` the counts that each of them would have alone. `skipped_files` is
+    the number of files that were not read, as the index of days holds that they have nothing of the period.
     """
 
     counts: Counts
     accepted: DataFrame
     refused: DataFrame
+    periods: Sequence[Period] = ()
     per_period: Sequence[Counts] = ()
     skipped_files: int = 0
     misplaced: Misplaced = Misplaced()
@@ -130,7 +131,9 @@ class _Outcomes:
         return Counts(self.source, self.read, **known, reasons={reason: rows for reason, rows in sums.items() if rows})
 
 
-def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period]) -> Judged:
+def judge_logs(
+    shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequence[Period], optional: Sequence[Period] = ()
+) -> Judged:
     """Judge the web logs.
 
     Parameters
@@ -138,18 +141,20 @@ def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequ
     periods
         The shop's period, or parts of it that do not overlap. Each is judged as if it were the only one: all else
         counts as outside, and what has one log_id in two of them is no conflict.
+    optional
+        Parts of the shop's period that are judged, too, but only as far as the files have their days.
 
     Raises
     ------
     RawFileError
         When a file cannot be read, or nothing in any of them is a JSON object.
     """
-    days = None if list(periods) == [shop.period] else _period_numbers(shop, periods)
+    every = [*periods, *optional]
 
     def judge(records: DataFrame) -> DataFrame:
         judged = rules.apply_log_rules(records, shop.period, keep=["part", "files"])
-        if days is not None:
-            judged = _with_period_numbers(judged, days)
+        if every != [shop.period]:
+            judged = _with_period_numbers(shop, judged, every)
         return judged.withColumn("raw", F.when(~F.col("is_outside"), F.col("raw")))
 
     day_index = DayIndex.load(shop.storage, shop.engine)
@@ -159,18 +164,20 @@ def judge_logs(shop: Shop, files: list[RawFile], scratch: Scratch, periods: Sequ
     judged = LogReader(shop.storage, scratch, numbers).read(to_read, judge)
     counted = count_sets(judged, shop.days_around)
     day_index.save(files, describe_sets(counted, to_read, numbers))
-    known = [date.fromisoformat(day) for one in skipped for day in (one.first, one.last)]
-    note_days(shop.storage, files, [*known, *(day for one in counted for day in (one.first, one.last))])
+    found = days_of_sets(skipped, counted)
+    note_days(shop.storage, files, found)
+    judged_periods = dict(enumerate(periods)) | _parts_in(found, optional, first_number=len(periods))
     unread = sum(one.records for one in skipped)
-    outcomes = _Outcomes("web_logs", judged.count() + unread, [] if days is None else [PERIOD_NUMBER])
+    outcomes = _Outcomes("web_logs", judged.count() + unread, [PERIOD_NUMBER] if len(judged_periods) > 1 else [])
     outcomes.rows[None, _OUTSIDE] = unread
     outcomes.add_refused(judged, F.when(F.col("is_outside"), F.lit(_OUTSIDE)).otherwise(F.col("reason")))
     _check_any_json(outcomes.counts(), files)
     inside = judged.where(~F.col("is_outside")).drop("files")
     accepted, refused = _resolve_duplicates(inside, WEB_LOGS, LogReason.CONFLICT, outcomes, scratch)
-    per_period = [outcomes.counts(number) for number in range(len(periods))]
+    per_period = [outcomes.counts(number) for number in judged_periods]
     misplaced = Misplaced(sum(one.misplaced for one in counted), max((one.farthest for one in counted), default=0))
-    return Judged(outcomes.counts(), accepted, refused, per_period, len(files) - len(to_read), misplaced)
+    kept, skipped_files = list(judged_periods.values()), len(files) - len(to_read)
+    return Judged(outcomes.counts(), accepted, refused, kept, per_period, skipped_files, misplaced)
 
 
 def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
@@ -207,15 +214,23 @@ def refused_rows(sources: Sequence[Judged], run_id: str) -> DataFrame:
     return reduce(lambda a, b: a.unionByName(b), map(rows, sources)).select(QUARANTINE.column_names)
 
 
-def _period_numbers(shop: Shop, periods: Sequence[Period]) -> DataFrame:
-    """Return one row per day of a period: the day and the number of its period."""
-    rows = [(day, number) for number, period in enumerate(periods) for day in period]
-    return shop.spark.createDataFrame(rows, f"event_date date, {PERIOD_NUMBER} int")
+def _parts_in(found: Period | None, periods: Sequence[Period], first_number: int) -> dict[int, Period]:
+    """Return what the files have of some periods, by the numbers of these."""
+    numbered = enumerate(periods, first_number)
+    parts = {number: found.shared_with(period) for number, period in numbered if found}
+    return {number: part for number, part in parts.items() if part}
 
 
-def _with_period_numbers(judged: DataFrame, days: DataFrame) -> DataFrame:
+def _with_period_numbers(shop: Shop, judged: DataFrame, periods: Sequence[Period]) -> DataFrame:
     """Give each record the number of its period; a day of none is outside."""
-    found = judged.join(F.broadcast(days), "event_date", "left").select(*judged.columns, PERIOD_NUMBER)
+    if len(periods) <= _FEW_PERIODS:
+        day = F.col("event_date")
+        numbers = [F.when(day.between(F.lit(one.first), F.lit(one.last)), n) for n, one in enumerate(periods)]
+        found = judged.withColumn(PERIOD_NUMBER, F.coalesce(*numbers))
+    else:
+        rows = [(day, number) for number, period in enumerate(periods) for day in period]
+        days = shop.spark.createDataFrame(rows, f"event_date date, {PERIOD_NUMBER} int")
+        found = judged.join(F.broadcast(days), "event_date", "left").select(*judged.columns, PERIOD_NUMBER)
     is_outside = F.col("is_outside") | (F.col("event_date").isNotNull() & F.col(PERIOD_NUMBER).isNull())
     return found.withColumn("is_outside", is_outside).withColumn("reason", F.when(~is_outside, F.col("reason")))
 

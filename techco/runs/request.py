@@ -47,6 +47,8 @@ class RunRequest:
         Folder of the notebooks; None takes the package's.
     refresh
         Whether to ingest and join also what has not changed since an earlier run.
+    compare
+        Whether to bring the period before into the tables as well, if it is not there.
     publish, publish_to
         Whether to publish the report, also that of a failed run, and where; None is the storage itself.
     log_output
@@ -70,6 +72,7 @@ class RunRequest:
     access: Access = field(default_factory=Access)
     pii: Pii = "mask"
     refresh: bool = False
+    compare: bool = True
     publish: bool = False
     publish_to: str | None = None
     kernel: str = PYTHON3
@@ -115,6 +118,7 @@ class RunRequest:
         words += self.limits.options()
         words += ["--pii", self.pii] if self.pii != "mask" else []
         words += ["--refresh"] if self.refresh else []
+        words += [] if self.compare else ["--no-compare"]
         words += ["--publish"] if self.publish else []
         return words if self.publish_to is None else [*words, "--publish-to", self.publish_to]
 

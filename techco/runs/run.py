@@ -172,7 +172,7 @@ class _Execution:
 
     def _execute_steps(self, engine: Mapping[str, str], forkserver: ForkServer | None) -> None:
         request, storage = self.plan.request, self.plan.storage
-        environment = {**variables(request.access, request.pii, request.refresh), **engine}
+        environment = {**variables(request.access, request.pii, request.refresh, request.compare), **engine}
         options = (environment, storage.libraries, self.plan.kernel)
         records = {step.name: step for step in self.record.steps}
         with Kernels([planned.path for planned in self.plan.steps], *options, forkserver) as kernels:

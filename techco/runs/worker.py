@@ -111,6 +111,7 @@ def _prepare_periods(job: PreparePeriods) -> str:
             run_id=job.run_id,
             access=request.access,
             refresh=request.refresh,
+            compare=request.compare,
             spark_conf=request.spark_conf,
         )
         is_ingested = "ingest" not in request.steps or ingest_each(shop, job.periods)

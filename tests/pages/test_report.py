@@ -109,6 +109,7 @@ def test_the_record_gets_metrics_and_the_paths_of_what_was_written(site: Path, c
         "total_sales": "12.50",
         "unique_customers": 2,
         "tables": {name: str(folder(site) / "data" / f"{name}.csv") for name in SIX},
+        "days_in_files": None,
         "sources": {
             "web_logs": dict(zip(COUNTS, LOGS, strict=True)),
             "products": dict(zip(COUNTS, PRODUCTS, strict=True)),

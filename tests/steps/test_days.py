@@ -16,7 +16,7 @@ from techco import analysis
 from techco.contract import PRODUCT_SALES
 from techco.engines.dialects import delta_path
 from techco.errors import NotIngested, TechcoError
-from techco.ingest import ingest
+from techco.ingest import ingest, ingest_each
 from techco.join import join, join_each
 from techco.period import Period
 from techco.shop import Shop
@@ -238,3 +238,83 @@ def test_folders_around_the_period_are_read_if_that_is_set(by_day: Shop, monkeyp
     monkeypatch.setenv("TECHCO_DAYS_AROUND", "-1")
     with pytest.raises(TechcoError, match="TECHCO_DAYS_AROUND is '-1'"):
         techco.open_shop(by_day.storage.url, "2023-08-02")
+
+
+JULY_TO_SEPTEMBER = [
+    log(1, "2023-07-05", "purchase"),
+    log(1, "2023-07-06", "purchase", quantity=2),  # of one log_id, also in August
+    log(1, action="purchase", quantity=4),
+    log(2, "2023-09-01", "purchase"),
+    log(3, "2023-07-07", action=None),
+    log(4, "2023-08-07", action=None),
+    log(5, timestamp="?"),
+]
+
+
+@pytest.fixture
+def comparing(any_shop: Shop) -> Shop:
+    """August of a shop with logs from July to September, of which ingest and join bring July as well."""
+    write_shop(any_shop.storage, JULY_TO_SEPTEMBER)
+    return replace(any_shop, compare=True)
+
+
+def test_the_period_before_is_brought_into_the_tables_as_far_as_the_files_have_it(comparing: Shop) -> None:
+    records = ingest(comparing).records.values
+    assert records == {"read": 7, "accepted": 1, "duplicates": 0, "quarantined": 2, "outside_period": 4}
+    assert join(comparing).values["total_sales"] == "40.40"
+    july = part(comparing, "2023-07-05..2023-07-31")
+    assert july.full_data.count() == july.web_logs.count() == 1, "of two logs with one log_id one is refused"
+    assert july.quarantine.count() == 2
+    assert [day.day for day in comparing.tables.missing_days("full_data", Period.parse("2023-07"))] == [1, 2, 3, 4]
+    assert comparing.tables.missing_days("web_logs", Period.parse("2023-09-01")), "what comes after is left"
+
+
+def test_what_the_period_before_brings_is_what_its_own_run_would(comparing: Shop) -> None:
+    days, before = part(comparing, "2023-07-08..2023-07-09"), part(comparing, "2023-07-06..2023-07-07")
+    ingest(days)
+    join(days)
+    assert ingest(before).made_by.values["reused"] == join(before).values["reused"] == "yes"
+    figures = analysis.summarize(days).before.values
+    assert (figures["days_not_ingested"], figures["total_sales"]) == (0, "20.20")
+
+
+def test_the_period_before_is_brought_once(comparing: Shop) -> None:
+    for _ in range(2):
+        ingest(comparing)
+        join(comparing)
+    files = {name: comparing.tables.data_files(name) for name in ("web_logs", "full_data")}
+    assert ingest(comparing).made_by.values["reused"] == join(comparing).values["reused"] == "yes"
+    assert files == {name: comparing.tables.data_files(name) for name in files}
+    write_shop(comparing.storage, [log(9)])
+    ingest(comparing)
+    july = part(comparing, "2023-07-05..2023-07-31")
+    assert july.web_logs.count() == 1, "days that are in the tables stay, also if the files have lost them"
+
+
+def test_the_period_before_is_brought_though_nothing_else_is_to_be_done(comparing: Shop) -> None:
+    alone = replace(comparing, compare=False)
+    ingest(alone)
+    join(alone)
+    assert len(comparing.tables.missing_days("web_logs", Period.parse("2023-07"))) == 31
+    assert ingest(comparing).made_by.values["reused"] == join(comparing).values["reused"] == "yes"
+    assert len(comparing.tables.missing_days("full_data", Period.parse("2023-07"))) == 4
+
+
+def test_the_days_that_are_missing_of_the_period_itself_are_named_first(comparing: Shop) -> None:
+    ingest(part(comparing, "2023-07"))
+    with pytest.raises(NotIngested, match="1 to 31 August 2023 is not ingested"):
+        join(comparing)
+
+
+def test_several_periods_bring_what_is_before_the_first(comparing: Shop) -> None:
+    days = Period.parse("2023-07-06..2023-07-09").each("day")
+    one = part(comparing, "2023-07-06..2023-07-09")
+    assert ingest_each(one, days)
+    join_each(one, days)
+    assert not comparing.tables.missing_days("full_data", Period.parse("2023-07-05..2023-07-09"))
+    assert [str(row.sales) for row in part(comparing, "2023-07-05").full_data.collect()] == ["10.10"]
+
+
+def test_folders_by_day_that_are_not_read_are_not_brought(by_day: Shop) -> None:
+    ingest(replace(by_day, compare=True))
+    assert by_day.tables.missing_days("web_logs", [date(2023, 8, 1)])

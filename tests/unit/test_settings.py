@@ -36,7 +36,14 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_each_setting_has_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given = {"STORAGE": "./shop", "ENGINE": "spark", "OUT": "out", "TEMPLATES": str(tmp_path), "PII": "show"}
-    given |= {"REFRESH": "1", "SPARK_CONF": '{"spark.a": "1"}', "SPARK_PACKAGES": "a:b:1", "SPARK_MEMORY": "4g"}
+    given |= {
+        "REFRESH": "1",
+        "DAYS_AROUND": "1",
+        "COMPARE": "0",
+        "SPARK_CONF": '{"spark.a": "1"}',
+        "SPARK_PACKAGES": "a:b:1",
+        "SPARK_MEMORY": "4g",
+    }
     given |= {"SPARK_TOKEN": "hush-hush", "KEY_VAULT": "kv-one", "SECRET": "key", "ENDPOINT": "https://10.0.0.4"}
     assert [f"{PREFIX}{name}" for name in given] == NAMES
     for name, text in given.items():
@@ -49,6 +56,7 @@ def test_each_setting_has_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         {"spark.a": "1"},
     )
     assert (found.storage, found.engine, found.pii, found.spark_token) == ("./shop", "spark", "show", "hush-hush")
+    assert (found.compare, found.days_around) == (False, 1)
     assert found.access == Access("kv-one", "key", "https://10.0.0.4")
 
 
