@@ -160,7 +160,7 @@ class StorageChecks:
     def web_logs(self) -> str:
         """Return form, number and size of the files with web logs, whose first records must be such."""
         from techco.raw.json_stream import FIELDS
-        from techco.raw.logs import first_records, is_array
+        from techco.raw.logs import first_records, form_of
 
         files = log_files(self._opened, _ALL_DAYS)
         first = files[0]
@@ -170,7 +170,7 @@ class StorageChecks:
                 f"{first.name} has no log_id with a timestamp in its first {plural(len(records), 'record')}. "
                 f"Expected objects with the keys {', '.join(FIELDS)}."
             )
-        form = "JSON array" if is_array(self._opened, first) else "JSON lines"
+        form = f"JSON {form_of(self._opened, first)}"
         where = f"{plural(len(files), 'file')} in {LOGS_FOLDER}/" if "/" in first.name else first.name
         return f"{where}, {form}, {size(sum(file.size for file in files))}"
 

@@ -82,7 +82,7 @@ def parse_line(text: str) -> RawRecord:
 
 
 def parse_array(stream: TextIO) -> Iterator[RawRecord]:
-    """Read the elements of one JSON array, in order, with bounded memory.
+    """Read the elements of JSON arrays, or objects, one after the other, in order and with bounded memory.
 
     What is between two elements and cannot be parsed is one broken record, up to the next `{` that follows a comma, a
     `[` or a line break; so a record that was cut off does not take the good ones after it along. An array that ends
@@ -98,12 +98,28 @@ def parse_array(stream: TextIO) -> Iterator[RawRecord]:
     is_whole = window.skip(_BLANK) != "["
     if not is_whole:
         window.position += 1
-    while window.skip(_BETWEEN):
+    while following := window.skip(_BETWEEN):
+        if following == "[" and window.is_closed:  # files were put together, and the next array begins
+            window.position, window.is_closed, is_whole = window.position + 1, False, False
+            continue
         record = _next_record(window)
         is_whole = is_whole or record.values is None
         yield record
     if not is_whole and not window.is_closed:
         yield RawRecord("[", None)
+
+
+def goes_over_lines(text: str) -> bool:
+    """Return whether text begins with an object that another one or nothing follows, but is no line of its own."""
+    try:
+        _DECODER.decode(text.partition("\n")[0])
+    except (ValueError, RecursionError):
+        try:
+            first, end = _DECODER.raw_decode(text)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(first, dict) and text[end:].lstrip(_AFTER_RECORD + _AROUND)[:1] in ("", "{")
+    return False
 
 
 class _Window:

@@ -3,8 +3,8 @@
 The engine cuts the text, in parallel: JSON lines at line breaks, arrays at each `}`. Both are parsed in batches by
 `techco.raw.json_batches`. For an array that is exact as long as each piece turns out to be a whole object: a brace in a
 string or a nested object leaves pieces that are not. Such a file is read again by `techco.raw.json_stream`, exactly and
-in one stream;
-so is one with pieces that would take much memory, and one that the engine cannot read though it is text.
+in one stream. So is one of several arrays or of objects over several lines, one with pieces that would take much
+memory, and one that the engine cannot read though it is text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from techco.engines.dialects import dialect
 from techco.errors import RawFileError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 RECORDS_DDL = f"raw STRING, is_object BOOLEAN, {', '.join(f'{name} STRING' for name in json_stream.FIELDS)}"
+Form = Literal["array", "lines", "objects"]
 Judge = Callable[["DataFrame"], "DataFrame"]
 """What is made of records before they are put aside; keeps the columns `part` and `files`."""
 
@@ -69,16 +70,17 @@ class LogReader:
         RawFileError
             When a file is not UTF-8 (names the byte), damaged, or holds no JSON at all.
         """
-        groups: dict[tuple[bool, bool], list[RawFile]] = {}
+        groups: dict[tuple[Form, bool], list[RawFile]] = {}
         for file in files:  # Sail does not read compressed and other files together
-            groups.setdefault((is_array(self.storage, file), file.name.endswith(".gz")), []).append(file)
-        frames = [
-            frame for (is_array, _), group in groups.items() for frame in self._read_group(group, is_array, judge)
-        ]
+            groups.setdefault((form_of(self.storage, file), file.name.endswith(".gz")), []).append(file)
+        frames = [frame for (form, _), group in groups.items() for frame in self._read_group(group, form, judge)]
         return reduce(lambda a, b: a.unionByName(b), frames or [self._read_alone(None, judge)]).drop("part")
 
-    def _read_group(self, files: list[RawFile], is_array: bool, judge: Judge) -> list[DataFrame]:
+    def _read_group(self, files: list[RawFile], form: Form, judge: Judge) -> list[DataFrame]:
         """Read files together, but those with long pieces, which the engine would hold in memory as a whole."""
+        if form == "objects":
+            return [self._read_alone(file, judge) for file in files]
+        is_array = form == "array"
         separator = b"}" if is_array else b"\n"
         alone = [file for file in files if text_reader.has_long_piece(self.storage, file, separator)]
         together = [file for file in files if file not in alone]
@@ -165,13 +167,15 @@ def _is_doubtful(text: str) -> Column:
     return F.contains(text, F.lit(_REPLACED)) | ~F.is_valid_utf8(text)
 
 
-def is_array(storage: Storage, file: RawFile) -> bool:
-    """Return whether a file is one JSON array, else it has JSON lines; reads its beginning only.
+def form_of(storage: Storage, file: RawFile) -> Form:
+    """Return how the records of a file stand: in an `array`, in `lines`, or as `objects` that go over lines.
+
+    Only the beginning of the file is read.
 
     Raises
     ------
     RawFileError
-        When it is neither.
+        When it is none of these.
     """
     start = text_reader.read_start(storage, file)
     if not start and file.name.partition("/")[0] != LOGS_FOLDER:
@@ -181,7 +185,9 @@ def is_array(storage: Storage, file: RawFile) -> bool:
             f"{file.name} is not JSON: it begins with {start[:40]!r}. "
             "Expected one JSON array of objects, or one object per line."
         )
-    return start.startswith("[")
+    if start.startswith("["):
+        return "array"
+    return "objects" if json_stream.goes_over_lines(start) else "lines"
 
 
 def first_records(storage: Storage, file: RawFile, count: int) -> list[json_stream.RawRecord]:
@@ -197,9 +203,9 @@ def first_records(storage: Storage, file: RawFile, count: int) -> list[json_stre
 
 def _parse(storage: Storage, file: RawFile) -> Iterator[json_stream.RawRecord]:
     """Read the records of a file exactly and in one stream."""
-    whole = is_array(storage, file)
+    form = form_of(storage, file)
     with text_reader.open_text(storage, file, newline="\n") as stream:
-        if whole:
-            yield from json_stream.parse_array(stream)
-        else:
+        if form == "lines":
             yield from json_stream.parse_lines(text_reader.lines(stream, json_stream.MAX_RECORD_CHARS, "\n"))
+        else:
+            yield from json_stream.parse_array(stream)

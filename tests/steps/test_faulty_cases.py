@@ -162,7 +162,11 @@ def test_zero_bytes_in_any_file_cost_at_most_their_record(any_shop: Shop) -> Non
         ("[A, ", [1, "["]),
         ("[A,\n B ,", [2, "["]),
         ('[A, {"log_id": 3', [1, '{"log_id": 3']),
-        ("[A] [B]", [1, "[B]"]),
+        ("[A] [B]", [2]),
+        ("[A],[B]\n", [2]),
+        ("[]\n[ A ]\r\n\ufeff[B][]", [2]),
+        ("[A][[B]]", [1, "[B]"]),
+        ("[A][B", [2, "["]),
         ("[A]B", [2]),
         ("[A]x", [1, "x"]),
         ("[A,,B,]", [2]),
@@ -170,21 +174,40 @@ def test_zero_bytes_in_any_file_cost_at_most_their_record(any_shop: Shop) -> Non
         ("A\n[B]", [1, "[B]"]),
         ("// c\nA", [1, "// c"]),
         ("[A // c\n,B]", [2, "// c"]),
-        ("A\rB", None),
+        ("A\rB", [2]),
     ],
 )
-def test_an_array_that_is_none_loses_nothing_silently(shop: Shop, text: str, expected: list[Any] | None) -> None:
+def test_an_array_that_is_none_loses_nothing_silently(shop: Shop, text: str, expected: list[Any]) -> None:
     one, two = LOG.format(1, ""), LOG.format(2, "")
     write_shop(shop.storage, text.replace("A", one).replace("B", two))
-    if expected is None:
-        with pytest.raises(RawFileError, match=r"Nothing in web_logs\.json is a JSON object"):
-            ingest(shop)
-        return
     accepted, *refused = expected
     ingest(shop)
     assert shop.web_logs.count() == accepted
     found = [row.raw for row in shop.tables.read("quarantine").collect()]
     assert found == [raw.replace("A", one).replace("B", two) for raw in refused]
+
+
+PRETTY = json.dumps(log(1, note={"a": "}"}), indent=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PRETTY, [1]),
+        (f"{PRETTY}\n{PRETTY}", [1]),
+        (f"\ufeff{PRETTY},\r\n{PRETTY.replace('1', '2')}\n", [2]),
+        (f"{PRETTY}\n{LOG.format(2, '')}\noops\n{LOG.format(3, '')}", [3, "oops"]),
+        (LOG.format(1, "") + LOG.format(2, "") + "\n" + LOG.format(3, ""), [3]),
+        (LOG.format(1, "") + " oops\n" + LOG.format(3, ""), [1, LOG.format(1, "") + " oops"]),
+        (f'{{"log_id": 1,\n{LOG.format(2, "")}', [1, '{"log_id": 1,']),
+    ],
+)
+def test_objects_one_after_the_other_need_no_line_each(any_shop: Shop, text: str, expected: list[Any]) -> None:
+    accepted, *refused = expected
+    write_shop(any_shop.storage, text)
+    ingest(any_shop)
+    assert any_shop.web_logs.count() == accepted
+    assert [row.raw for row in any_shop.quarantine.collect()] == refused
 
 
 @pytest.mark.parametrize("after", [b"", b"\0" * 100, gzip.compress(b"", mtime=0), gzip.compress(b"\n \n", mtime=0)])

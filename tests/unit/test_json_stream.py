@@ -57,7 +57,8 @@ def test_any_valid_json_is_read_right(text: str, expected: list[tuple[str, str |
         ('[{"log_id": 1}, {"log_id": 2', [("1",), ('{"log_id": 2', "-")]),
         ('[{"log_id": NaN}, {"log_id": 2}]', [('{"log_id": NaN}', "-"), ("2",)]),
         ('[5, "x", null, [1, 2], {"log_id": 2}]', [("5", "-"), ('"x"', "-"), ("null", "-"), ("[1, 2]", "-"), ("2",)]),
-        ('\ufeff[{"log_id": 1}]\n\ufeff[{"log_id": 2}]', [("1",), ('[{"log_id": 2}]', "-")]),
+        ('\ufeff[{"log_id": 1}]\n\ufeff[{"log_id": 2}]', [("1",), ("2",)]),
+        ('[[{"log_id": 1}], {"log_id": 2}]', [('[{"log_id": 1}]', "-"), ("2",)]),
         ("[" * 100_000 + ', {"log_id": 2}]', [("[" * 99_999, "-"), ("2",)]),
     ],
 )
