@@ -119,8 +119,10 @@ class Explorer(Shop):
     def _row(self, name: str) -> tuple[str, int | None, int | None]:
         """Return a table, its rows, and its number of days; None for what the log does not say, or has no days."""
         files = self.files(name)
-        counts = [file.rows for file in files if file.rows is not None]
         days = len({file.day for file in files}) if TABLES[name].by_day else None
+        if TABLES[name].undated:
+            files += [file for file in self.tables.data_files(name) if file.day is None]
+        counts = [file.rows for file in files if file.rows is not None]
         return name, sum(counts) if len(counts) == len(files) else None, days
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from techco.display import warnings
 from techco.display.columns import Column, Value
 from techco.display.shown import Figures, Table
+from techco.display.warnings import RunWarning
 from techco.errors import TableError
 from techco.raw.days_in_files import days_in_files
 from techco.raw.files import check_unchanged, log_files, raw_file
@@ -233,6 +234,7 @@ def _check_sums(
     dated = rows_per_period(refused.where("event_date IS NOT NULL"), periods)
     for name, expected in (("web_logs", [one.accepted for one in per_period]), ("quarantine", dated)):
         table = shop.tables.read(name, shop.spanning(periods).period, all_days(periods))
+        table = table.where("event_date IS NOT NULL")
         for found, count in zip(rows_per_period(table, periods), expected, strict=True):
             _compare(name, found, count)
 
@@ -278,8 +280,14 @@ def _ingested(
             "quarantine_reasons", _columns("source", "reason", "count:integer"), reasons, "Quarantined, by reason"
         ),
         Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused, pii), "Examples"),
-        warnings.table_of(w for c in counts for w in warnings.refused(c.source, c.read - c.outside_period, c.reasons)),
+        warnings.table_of(_warnings(counts)),
     )
+
+
+def _warnings(counts: Sequence[Counts]) -> Iterator[RunWarning]:
+    for one in counts:
+        yield from warnings.refused(one.source, one.read - one.outside_period, one.reasons)
+        yield from warnings.unnamed_purchases(one.unnamed_purchases)
 
 
 def _examples(refused: DataFrame, pii: Pii) -> list[list[str]]:

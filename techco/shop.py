@@ -132,7 +132,10 @@ class Shop:
 
     @property
     def quarantine(self) -> DataFrame:
-        """The refused records with a day of the period: `event_date`, `source`, `reason`, `raw`, `run_id`."""
+        """The refused records of the period, and those without a day, which belong to every period.
+
+        `event_date` (null without a day), `source`, `reason`, `raw`, `run_id`.
+        """
         return self.table("quarantine")
 
     @property

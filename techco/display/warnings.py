@@ -45,6 +45,7 @@ class RunWarning:
 
 CODES = {
     "refused": "more than 1 % of the records of a raw file were refused",
+    "unnamed_purchases": "purchases have a customer_id without a number, and count as those of nobody",
     "unknown_products": "purchases are of products that the product file does not have",
 }
 """The codes, and when there is such a warning."""
@@ -90,6 +91,17 @@ def refused(source: str, judged: int, reasons: Mapping[str, int], sales: Decimal
     text += f". At least {amount(sales)} of sales {verb(count, 'is in it', 'are in them')}." if sales else "."
     remedy = f"See the reasons and examples under Data quality, mend {_FILES[source]}, and run again."
     yield RunWarning("refused", text, count, remedy)
+
+
+def unnamed_purchases(count: int) -> Iterable[RunWarning]:
+    """Warn if purchases are kept although their customer_id has no number."""
+    if count:
+        text = (
+            f"{plural(count, 'purchase')} {verb(count, 'has', 'have')} a customer_id without a number. "
+            f"{verb(count, 'It is', 'They are')} in the sales, but of no customer."
+        )
+        remedy = f"Mend the customer_id in {_FILES['web_logs']}, and run again, if customers matter."
+        yield RunWarning("unnamed_purchases", text, count, remedy)
 
 
 def unknown_products(count: int, purchases: int) -> Iterable[RunWarning]:

@@ -69,7 +69,7 @@ class Tables:
         Parameters
         ----------
         period
-            Of a table by day, the days to read, both ends included; None for all rows, also those without a day.
+            Of a table by day, the days to read, both ends included, with the rows without a day; None for all rows.
         days
             Those of the period that must have been written, with rows or without; None for all of them.
 
@@ -88,9 +88,14 @@ class Tables:
         files = list(active_files(current))
         if missing := missing_days(files, needed):
             raise NotIngested(f"The table {name} in {self.storage.url} lacks {len(missing):,} days.", missing)
-        paths = [file.path for file in files if file.rows != 0 and (period is None or file.day in period)]
+        undated = TABLES[name].undated
+        wanted = (file for file in files if period is None or file.day in period or (undated and file.day is None))
+        paths = [file.path for file in wanted if file.rows != 0]
         frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), paths)
-        return frame if period is None else frame.where(between(period.first, period.last))
+        if period is None:
+            return frame
+        no_day = f" OR {PARTITION} IS NULL" if undated else ""
+        return frame.where(between(period.first, period.last) + no_day)
 
     def data_files(self, name: str) -> list[DataFile]:
         """List the data files with rows that a table consists of now; none if the table is not there."""

@@ -106,7 +106,7 @@ def test_personal_data_are_in_the_tables_and_in_the_report_only_if_asked_for(tmp
     spend = Path(run["metrics"]["tables"]["spend_by_customer"]).read_text()
     assert spend == "customer_id,purchases,quantity,sales\n1,1,1,10.10\n"
     shop = open_shop(str(folder), "2023-08")
-    assert shop.quarantine.count() == 0  # it has no day, so belongs to no period
+    assert shop.quarantine.count() == 1  # it has no day, so belongs to every period
     assert shop.tables.read("quarantine").collect()[0].raw == broken.strip()
     assert shop.customers.where("customer_id = 1").collect()[0].last_name == "Leeworth"
 

@@ -79,6 +79,8 @@ def test_a_purchase_is_kept_without_a_customer_id_that_cannot_be_read(any_shop: 
     ingested = ingest(any_shop)
     assert counts(ingested)["web_logs"] == [9, 6, 1, 1, 1]
     assert reasons(ingested.reasons) == {("web_logs", LogReason.CUSTOMER_ID): 1}
+    assert [row[0::2] for row in ingested.warnings.rows if row[0] == "unnamed_purchases"] == [["unnamed_purchases", 3]]
+    assert [row[2] for row in ingest(any_shop).warnings.rows if row[0] == "unnamed_purchases"] == [3]  # as noted
     assert join(any_shop).values["total_sales"] == "60.60"
     assert {row.log_id: row.customer_id for row in any_shop.web_logs.collect()} == {1: 1, **dict.fromkeys(range(2, 7))}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from techco.display.warnings import refused, unknown_products
+from techco.display.warnings import refused, unknown_products, unnamed_purchases
 
 
 def test_more_than_one_record_of_a_hundred_must_be_refused() -> None:
@@ -34,3 +34,11 @@ def test_purchases_of_unknown_products_are_counted() -> None:
     assert one.text == "1 of 1 purchase is of products that product_data.csv does not have, and counts no sales."
     (many,) = unknown_products(12, 1340)
     assert many.text.startswith("12 of 1,340 purchases are of products that product_data.csv does not have, and count")
+
+
+def test_purchases_of_nobody_that_can_be_named_are_counted() -> None:
+    assert not list(unnamed_purchases(0))
+    (one,) = unnamed_purchases(1)
+    assert one.text == "1 purchase has a customer_id without a number. It is in the sales, but of no customer."
+    (many,) = unnamed_purchases(1200)
+    assert many.text.startswith("1,200 purchases have a customer_id without a number. They are in the sales")
