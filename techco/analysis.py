@@ -7,7 +7,8 @@ gives the same cents, and every sum by category, product, day or customer is the
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -20,6 +21,7 @@ from techco import join
 from techco.display import warnings
 from techco.display.columns import Column, ColumnKind, Value
 from techco.display.shown import Figures, Table
+from techco.display.warnings import RunWarning
 from techco.errors import NotIngested
 from techco.raw.days_in_files import days_in_files
 from techco.shop import Shop
@@ -43,6 +45,11 @@ _TREND_COLUMNS: dict[str, ColumnKind] = {
 def action_frequency(full_data: DataFrame) -> DataFrame:
     """Count the actions: `action` string, `count` long; most frequent first."""
     return full_data.groupBy("action").count().orderBy(F.desc("count"), "action")
+
+
+def actions_by_day(full_data: DataFrame) -> DataFrame:
+    """Count the actions of each day: `event_date` date, `action` string, `count` long; unsorted."""
+    return full_data.groupBy("event_date", "action").count()
 
 
 def unique_customers(full_data: DataFrame) -> DataFrame:
@@ -109,7 +116,7 @@ def totals(full_data: DataFrame) -> DataFrame:
     DataFrame
         `logs`, `purchases` (of unknown products too), `sold` (of known ones), `buyers` (customers with a purchase of a
         known product, anonymous ones as one), `unique_customers`, `logs_unknown_product`,
-        `purchases_unknown_product` long; `total_sales` decimal, 0.00 without purchases.
+        `purchases_unknown_product` long; `total_sales` and `largest_sale` decimal, 0.00 without purchases.
     """
     is_purchase = F.col("action") == "purchase"
     is_unknown = F.col("product_id").isNotNull() & F.col("price").isNull()
@@ -123,6 +130,7 @@ def totals(full_data: DataFrame) -> DataFrame:
         F.count_if(is_unknown).alias("logs_unknown_product"),
         F.count_if(is_unknown & is_purchase).alias("purchases_unknown_product"),
         F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).alias("total_sales"),
+        F.coalesce(F.max("sales"), F.lit(Decimal("0.00"))).alias("largest_sale"),
     )
 
 
@@ -214,8 +222,9 @@ def summarize(shop: Shop) -> Summary:
     """
     logs = shop.full_data
     row = totals(logs).collect()[0]
-    days = _days_with_logs(logs)
-    missing = [[day] for day in shop.period if day not in days]
+    counts = [(one.event_date, one.action, one["count"]) for one in actions_by_day(logs).collect()]
+    days = {day for day, _, _ in counts}
+    missing = [day for day in shop.period if day not in days]
     data_quality = {
         "logs_unknown_product": row.logs_unknown_product,
         "purchases_unknown_product": row.purchases_unknown_product,
@@ -229,9 +238,28 @@ def summarize(shop: Shop) -> Summary:
         _figures_before(shop),
         _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
-        Table.of("days_without_data", [Column("event_date", "date")], missing, "Days without logs"),
-        warnings.table_of(warnings.unknown_products(row.purchases_unknown_product, row.purchases)),
+        Table.of("days_without_data", [Column("event_date", "date")], [[day] for day in missing], "Days without logs"),
+        warnings.table_of(_warnings(shop, row, counts, missing)),
     )
+
+
+def _warnings(
+    shop: Shop, row: Row, counts: Sequence[tuple[date, str, int]], missing: Sequence[date]
+) -> Iterable[RunWarning]:
+    """Return what to mind of the figures; `row` is that of `totals`, `counts` the rows of `actions_by_day`."""
+    per_day: Counter[date] = Counter()
+    per_action: Counter[str] = Counter()
+    for day, action, count in counts:
+        per_day[day] += count
+        per_action[action] += count
+    in_files = days_in_files(shop.storage) if missing else None
+    yield from warnings.days_without_logs(
+        missing, shop.period.days, (in_files.first, in_files.last) if in_files else None
+    )
+    yield from warnings.actions(per_action)
+    yield from warnings.unknown_products(row.purchases_unknown_product, row.purchases)
+    yield from warnings.unusual_days(per_day)
+    yield from warnings.large_purchase(row.largest_sale, row.total_sales, row.sold)
 
 
 def _key_figures(logs: DataFrame, row: Row) -> dict[str, Value]:

@@ -103,3 +103,7 @@ class ProductReason(StrEnum):
     PRODUCT_ID = "product_id missing or has no number"
     PRICE = "price missing or not a number"
     CONFLICT = "another record with this product_id"
+
+
+CONFLICTS = (LogReason.CONFLICT, CustomerReason.CONFLICT, ProductReason.CONFLICT)
+"""The reasons of records that lose to another one with the same key."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
+from techco.contract import CONFLICTS
 from techco.display import warnings
 from techco.display.columns import Column, Value
 from techco.display.shown import Figures, Table
 from techco.display.warnings import RunWarning
-from techco.errors import TableError
+from techco.errors import RawFileError, TableError
 from techco.raw.days_in_files import days_in_files
 from techco.raw.files import check_unchanged, log_files, raw_file
 from techco.raw.judge import Counts, Judged, Misplaced, judge_customers, judge_logs, judge_products, refused_rows
+from techco.raw.refused import EXAMPLE_CHARS, add_refused_sales, nothing_accepted, periods_of_nothing
 from techco.redact import Pii, mask_record
 from techco.shop import Shop
 from techco.storage.base import CUSTOMERS as CUSTOMER_FILE
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 
 _BY_DAY = ("web_logs", "quarantine")
 _EXAMPLES = 3
-_EXAMPLE_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,13 @@ def ingest(shop: Shop) -> Ingested:
     Raises
     ------
     RawFileError
-        When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column.
+        When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column, or nothing in it is accepted.
     """
     files = _files(shop)
     before = _days_to_compare(shop, files, [shop.period])
     if not shop.refresh and (unchanged := _unchanged(shop, files)):
         if before := _in_files(shop, files, before):
-            with shop.scratch() as scratch:
+            with shop.scratch() as scratch, suppress(RawFileError):  # only the period itself must have good logs
                 _replace(shop, files, before, (), scratch)
         return unchanged
     with shop.scratch() as scratch:
@@ -82,8 +84,9 @@ def ingest(shop: Shop) -> Ingested:
 def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
     """Read the raw files once, and replace several periods in the tables, each as its own `ingest` would.
 
-    An `ingest` of each finds that there is nothing left to do. Where files lie in folders by day nothing is done here,
-    and False returned: each period reads its own files alone.
+    An `ingest` of each finds that there is nothing left to do. A period of which no log is accepted is left as it is,
+    for its own `ingest` to fail. Where files lie in folders by day nothing is done here, and False returned: each
+    period reads its own files alone.
 
     Parameters
     ----------
@@ -129,7 +132,8 @@ def _replace(
 ) -> tuple[list[Judged], DataFrame]:
     """Read the files and replace the periods; returns web logs, customers and products as judged, and what is refused.
 
-    The frames last as long as the scratch folder. Of `optional` periods those days are replaced that the files have.
+    A period of which no log is accepted stays as it is; if there is no other one, that is an error. The frames last as
+    long as the scratch folder. Of `optional` periods those days are replaced that the files have.
     """
     *log_files, customers, products = files
     shop = shop.spanning([*periods, *optional])
@@ -138,9 +142,22 @@ def _replace(
         judge_customers(shop, customers, scratch),
         judge_products(shop, products, scratch),
     ]
+    _check_snapshots(shop, sources[1:], (customers, products))
+    if empty := periods_of_nothing(sources[0]):
+        left = [period for period in periods if period not in empty]
+        if not left:
+            raise nothing_accepted(sources[0], log_files, shop.pii)
+        return _replace(shop, files, left, (), scratch)
+    add_refused_sales(sources[0], sources[2].accepted)
     refused = scratch.materialize(refused_rows(sources, shop.run_id))
     _write(shop, files, sources, refused)
     return sources, refused
+
+
+def _check_snapshots(shop: Shop, sources: Sequence[Judged], files: Sequence[RawFile]) -> None:
+    for judged, file in zip(sources, files, strict=True):
+        if judged.counts.read and not judged.counts.accepted:
+            raise nothing_accepted(judged, [file], shop.pii)
 
 
 def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
@@ -280,14 +297,19 @@ def _ingested(
             "quarantine_reasons", _columns("source", "reason", "count:integer"), reasons, "Quarantined, by reason"
         ),
         Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused, pii), "Examples"),
-        warnings.table_of(_warnings(counts)),
+        warnings.table_of(warning for one in counts for warning in _warnings(one)),
     )
 
 
-def _warnings(counts: Sequence[Counts]) -> Iterator[RunWarning]:
-    for one in counts:
-        yield from warnings.refused(one.source, one.read - one.outside_period, one.reasons)
-        yield from warnings.unnamed_purchases(one.unnamed_purchases)
+def _warnings(counts: Counts) -> Iterable[RunWarning]:
+    """Return what to mind of one raw file."""
+    source, reasons = counts.source, counts.reasons
+    yield from warnings.refused(source, counts.judged, reasons, Decimal(counts.refused_sales))
+    yield from warnings.conflicting_ids(source, sum(reasons.get(reason, 0) for reason in CONFLICTS))
+    yield from warnings.unnamed_purchases(counts.unnamed_purchases)
+    yield from warnings.no_records(source, counts.read)
+    yield from warnings.prices_rounded(counts.rounded_prices, counts.rounded_price)
+    yield from warnings.unused_amounts(counts.unused_amounts)
 
 
 def _examples(refused: DataFrame, pii: Pii) -> list[list[str]]:
@@ -295,11 +317,11 @@ def _examples(refused: DataFrame, pii: Pii) -> list[list[str]]:
     from pyspark.sql import Window
 
     rank = F.row_number().over(Window.partitionBy("source", "reason").orderBy("raw"))
-    short = F.substring("raw", 1, 4 * _EXAMPLE_CHARS).alias("raw")
+    short = F.substring("raw", 1, 4 * EXAMPLE_CHARS).alias("raw")
     rows = refused.select("source", "reason", short).withColumn("rank", rank).where(F.col("rank") <= _EXAMPLES)
     found = rows.orderBy("source", "reason", "rank").collect()
     texts = [row.raw if pii == "show" else mask_record(row.source, row.raw) for row in found]
-    return [[row.source, row.reason, text[:_EXAMPLE_CHARS]] for row, text in zip(found, texts, strict=True)]
+    return [[row.source, row.reason, text[:EXAMPLE_CHARS]] for row, text in zip(found, texts, strict=True)]
 
 
 def _raw_files(files: list[RawFile]) -> Table:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 PERIOD_NUMBER = "period_number"
 """Where several periods are judged at once, the number of the one that a row belongs to; null for a row of none."""
 _FEW_PERIODS = 8  # beyond that, a join with their days is quicker than comparing each day with all
+_MORE_DECIMALS = r"^[0-9]+\.([0-9]{3}|[0-9]{2,}[1-9])\z"  # 1.500 may be meant as 1500, 1.5000 is only exact
+_AMOUNT = re.compile(r"price|amount|revenue|total|cost", re.IGNORECASE)
+_PURCHASES_LOOKED_AT = 20
 _ACCEPTED, _DUPLICATE, _OUTSIDE = "accepted", "duplicates", "outside_period"
 _UNNAMED = "unnamed_purchases"  # some of the accepted ones
 
@@ -48,6 +54,9 @@ class Counts:
     """What became of the records of one source; `read` is counted apart from the parts it must be the sum of.
 
     `unnamed_purchases` are among the accepted ones: their customer_id has no number, so they count as nobody's.
+    `refused_sales` is what the refused purchases of known products would have sold, as decimal text; `rounded_prices`
+    how many prices have more than two decimals, and `rounded_price` one of them; `unused_amounts` the fields of
+    purchases that look like a price or an amount.
     """
 
     source: str
@@ -57,6 +66,15 @@ class Counts:
     outside_period: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     unnamed_purchases: int = 0
+    refused_sales: str = "0"
+    rounded_prices: int = 0
+    rounded_price: str = ""
+    unused_amounts: list[str] = field(default_factory=list)
+
+    @property
+    def judged(self) -> int:
+        """Records read that are not outside the period."""
+        return self.read - self.outside_period
 
     @property
     def quarantined(self) -> int:
@@ -128,7 +146,8 @@ class _Outcomes:
             if not (is_of_other and outcome == _UNNAMED):
                 sums[_OUTSIDE if is_of_other else outcome] += rows
         known = {outcome: sums.pop(outcome, 0) for outcome in (_ACCEPTED, _DUPLICATE, _OUTSIDE, _UNNAMED)}
-        return Counts(self.source, self.read, **known, reasons={reason: rows for reason, rows in sums.items() if rows})
+        reasons = {reason: rows for reason, rows in sums.items() if rows}
+        return Counts(self.source, self.read, reasons=reasons, **known)  # type: ignore[arg-type]
 
 
 def judge_logs(
@@ -174,10 +193,11 @@ def judge_logs(
     _check_any_json(outcomes.counts(), files)
     inside = judged.where(~F.col("is_outside")).drop("files")
     accepted, refused = _resolve_duplicates(inside, WEB_LOGS, LogReason.CONFLICT, outcomes, scratch)
-    per_period = [outcomes.counts(number) for number in judged_periods]
+    whole, *per_period = (outcomes.counts(number) for number in (None, *judged_periods))
+    _note_unused_amounts([whole, *per_period], inside)
     misplaced = Misplaced(sum(one.misplaced for one in counted), max((one.farthest for one in counted), default=0))
     kept, skipped_files = list(judged_periods.values()), len(files) - len(to_read)
-    return Judged(outcomes.counts(), accepted, refused, kept, per_period, skipped_files, misplaced)
+    return Judged(whole, accepted, refused, kept, per_period, skipped_files, misplaced)
 
 
 def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
@@ -195,7 +215,10 @@ def judge_customers(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
 def judge_products(shop: Shop, file: RawFile, scratch: Scratch) -> Judged:
     """Judge the products; raises as `judge_customers`."""
     records = read_csv(shop.storage, file, PRODUCTS.column_names, scratch)
-    return _judge_snapshot(PRODUCTS, rules.apply_product_rules(records), ProductReason.CONFLICT, scratch)
+    judged = _judge_snapshot(PRODUCTS, rules.apply_product_rules(records), ProductReason.CONFLICT, scratch)
+    row = records.where(F.col("price").rlike(_MORE_DECIMALS)).agg(F.count("*"), F.min("price")).collect()[0]
+    judged.counts.rounded_prices, judged.counts.rounded_price = row[0], row[1] or ""
+    return judged
 
 
 def refused_rows(sources: Sequence[Judged], run_id: str) -> DataFrame:
@@ -219,6 +242,17 @@ def _parts_in(found: Period | None, periods: Sequence[Period], first_number: int
     numbered = enumerate(periods, first_number)
     parts = {number: found.shared_with(period) for number, period in numbered if found}
     return {number: part for number, part in parts.items() if part}
+
+
+def _note_unused_amounts(counts: Sequence[Counts], logs: DataFrame) -> None:
+    """Note the fields of some purchases that look like a price or an amount, sorted."""
+    rows = logs.where("action = 'purchase'").select("raw").limit(_PURCHASES_LOOKED_AT).collect()
+    found: set[str] = set()
+    for (raw,) in rows:
+        with suppress(ValueError, RecursionError, AttributeError):
+            found.update(name for name, value in json.loads(raw).items() if _AMOUNT.search(name) and value is not None)
+    for one in counts:
+        one.unused_amounts = sorted(found)
 
 
 def _with_period_numbers(shop: Shop, judged: DataFrame, periods: Sequence[Period]) -> DataFrame:

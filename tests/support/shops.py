@@ -18,7 +18,7 @@ PRODUCTS = """product_id,product_name,category,price
 """
 
 
-def log(log_id: int, day: str = "2023-08-01", action: str = "view", **values: Any) -> dict[str, Any]:
+def log(log_id: int | str | None, day: str = "2023-08-01", action: str = "view", **values: Any) -> dict[str, Any]:
     """One web log of customer 1 and product 1."""
     return {
         "log_id": log_id,

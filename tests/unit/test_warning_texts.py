@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 
-from techco.display.warnings import refused, unknown_products, unnamed_purchases
+import pytest
+
+from techco.display.warnings import (
+    actions,
+    conflicting_ids,
+    days_without_logs,
+    large_purchase,
+    no_records,
+    prices_rounded,
+    refused,
+    unknown_products,
+    unnamed_purchases,
+    unused_amounts,
+    unusual_days,
+)
+
+DAYS = [date(2023, 5, 1) + timedelta(days) for days in range(28)]
 
 
 def test_more_than_one_record_of_a_hundred_must_be_refused() -> None:
@@ -42,3 +59,88 @@ def test_purchases_of_nobody_that_can_be_named_are_counted() -> None:
     assert one.text == "1 purchase has a customer_id without a number. It is in the sales, but of no customer."
     (many,) = unnamed_purchases(1200)
     assert many.text.startswith("1,200 purchases have a customer_id without a number. They are in the sales")
+
+
+def test_ids_that_come_twice_are_named_by_their_field() -> None:
+    assert not list(conflicting_ids("web_logs", 0))
+    (one,) = conflicting_ids("web_logs", 1)
+    assert one.text.startswith("1 web log was refused because another record has the same log_id:")
+    (many,) = conflicting_ids("products", 3)
+    assert many.text.startswith("3 products were refused because another record has the same product_id:")
+
+
+def test_a_period_without_any_log_is_told_which_days_the_files_have() -> None:
+    (unknown,) = days_without_logs(DAYS[:2], 2, None)
+    assert (unknown.code, unknown.count) == ("no_logs", 2)
+    (outside,) = days_without_logs(DAYS[:2], 2, (date(2023, 8, 2), date(2023, 8, 9)))
+    assert outside.remedy.startswith("The files with web logs have 2 to 9 August 2023:")
+
+
+def test_days_without_logs_are_listed() -> None:
+    assert not list(days_without_logs([], 31, None))
+    (one,) = days_without_logs(DAYS[:1], 31, None)
+    assert one.text == "1 day of 31 has no logs: 1 May 2023."
+    (many,) = days_without_logs([*DAYS[:2], DAYS[5]], 31, None)
+    assert many.text == "3 days of 31 have no logs: 1 to 2 May 2023; 6 May 2023."
+
+
+def test_other_words_for_a_purchase_are_named() -> None:
+    assert not list(actions({}))
+    assert not list(actions({"view": 9, "purchase": 1}))
+    (warning,) = actions({"addtocart": 1, "transaction": 3, "view": 3})
+    assert (warning.code, warning.count) == ("no_purchases", 7)
+    assert (
+        warning.text == "No action is called purchase, so there are no sales. Found: transaction, view and addtocart."
+    )
+
+
+@pytest.mark.parametrize("action", ["refund", "returned", "order_cancelled", "order-return", "purchase refund"])
+def test_actions_that_take_sales_back_are_counted(action: str) -> None:
+    (warning,) = actions({"purchase": 9, action: 12})
+    assert warning.text == f"12 logs have the action {action}; nothing was taken off the sales."
+
+
+@pytest.mark.parametrize("action", ["uncancelled", "noreturns", "view", "wishlist"])
+def test_other_actions_are_not_taken_for_these(action: str) -> None:
+    assert not list(actions({"purchase": 9, action: 12}))
+
+
+def test_one_purchase_above_a_fifth_of_all_sales_is_told_from_ten_purchases_on() -> None:
+    assert not list(large_purchase(Decimal("20.00"), Decimal("100.00"), 10))
+    assert not list(large_purchase(Decimal("90.00"), Decimal("100.00"), 9))
+    assert not list(large_purchase(Decimal("0.00"), Decimal("0.00"), 10))
+    (warning,) = large_purchase(Decimal("9000.00"), Decimal("10000.00"), 10)
+    assert warning.text == "One purchase of 9,000.00 is 90 % of all sales."
+
+
+def test_days_are_compared_with_the_same_weekday() -> None:
+    logs = {day: 40 if day.weekday() == 0 else 10 for day in DAYS}
+    assert not list(unusual_days(logs))
+    (warning,) = unusual_days({**logs, DAYS[0]: 19, DAYS[1]: 21})
+    assert warning.count == 2
+    assert warning.text.endswith("Monday, 1 May 2023 (19 instead of 40) and Tuesday, 2 May 2023 (21 instead of 10).")
+    assert not list(unusual_days({**logs, DAYS[0]: 20, DAYS[1]: 20}))
+
+
+def test_few_days_and_few_logs_say_nothing_of_what_is_usual() -> None:
+    assert not list(unusual_days({**dict.fromkeys(DAYS[:20], 40), DAYS[1]: 1}))
+    assert not list(unusual_days({**dict.fromkeys(DAYS, 9), DAYS[1]: 1}))
+
+
+def test_rounded_prices_and_amounts_that_are_not_used_are_named() -> None:
+    assert not list(prices_rounded(0, ""))
+    (rounded,) = prices_rounded(2, "1.234")
+    assert (
+        rounded.text == "2 prices of product_data.csv have more than two decimals and were rounded, for instance 1.234."
+    )
+    assert not list(unused_amounts([]))
+    (unused,) = unused_amounts(["amount", "unit_price"])
+    assert unused.text.startswith("The purchases have amount and unit_price, which techco does not use:")
+    assert unused.count == 2
+
+
+def test_empty_files_of_customers_and_products_are_told() -> None:
+    assert not list(no_records("web_logs", 0))
+    assert not list(no_records("products", 1))
+    (warning,) = no_records("products", 0)
+    assert warning.text == "There is not one record in product_data.csv."
