@@ -1,7 +1,8 @@
-"""The command line: results on stdout, progress and errors on stderr, exit codes 0 to 3, and 128 + a signal."""
+"""The command line: results on stdout, progress and errors on stderr, exit codes 0 to 4, and 128 + a signal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from shlex import split
 from typing import TYPE_CHECKING, Annotated
@@ -25,10 +26,12 @@ from techco.cli.printing import (
     print_summary,
 )
 from techco.cli.run_options import RunOptions, parse_run
+from techco.cli.thresholds import BEYOND_THRESHOLD, Threshold, parse_thresholds
 from techco.errors import ParameterError
 from techco.system import signals
 
 if TYPE_CHECKING:
+    from techco.records.record import RunRecord
     from techco.runs.request import RunRequest
 
 app = typer.Typer(
@@ -81,11 +84,12 @@ def _techco(
         "techco run --account myshop --container data --key-vault kv-shop --secret storage-key --period 2023-08\n\n"
         "techco run --account myshop --container data --endpoint https://myshop.privatelink.blob.core.windows.net "
         "--period 2023-08 --publish --publish-to reports\n\n"
+        "techco run --storage ./shop --period 2023-08 --fail-if 'refused > 5%' --fail-if 'total_sales < 1000'\n\n"
         "techco run --storage ./shop --period yesterday --refresh --out /srv/reports --no-progress\n\n"
         "Without --key-vault a storage account is opened with AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, whichever is set first, else with the identity that azure-identity finds.\n\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some periods of --each failed, 130 interrupted, 143 and 129 "
-        "ended by SIGTERM and SIGHUP.\n\n" + PAPERMILL_EXAMPLES
+        "Exit codes: 0 done, also with warnings, 1 failed, 2 wrong usage, 3 some periods of --each failed, 4 beyond a "
+        "threshold of --fail-if, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP.\n\n" + PAPERMILL_EXAMPLES
     ),
 )
 @exit_codes()
@@ -98,19 +102,21 @@ def run(options: RunOptions) -> None:
     from techco.settings import load_settings
 
     request = options.make_request(load_settings())
+    thresholds = parse_thresholds(options.fail_if or ())
     options.many.check()
     if options.shows_progress and options.is_relative:
         print_period(request.period)
     if options.many.each is None:
-        _run_once(request, options.json, options.shows_progress)
+        _run_once(request, options.json, options.shows_progress, thresholds)
     else:
-        _run_each(request, options)
+        _run_each(request, options, thresholds)
 
 
-def _run_each(request: RunRequest, options: RunOptions) -> None:
+def _run_each(request: RunRequest, options: RunOptions, thresholds: Sequence[Threshold]) -> None:
     """Run each part of the period, and print how it went."""
     from techco.cli.period_table import print_result
     from techco.cli.progress_display import LivePeriods, show_progress
+    from techco.records.find import find_run
     from techco.runs.backfill import backfill
 
     with show_progress(console(stderr=True), LivePeriods, options.shows_progress) as listener:
@@ -129,9 +135,23 @@ def _run_each(request: RunRequest, options: RunOptions) -> None:
         raise typer.Exit(signals.exit_code())
     if made.failed:
         raise typer.Exit(3)
+    if thresholds:
+        _check([find_run(str(one.run_id), request.out)[0] for one in made.periods], thresholds)
 
 
-def _run_once(request: RunRequest, json: bool, progress: bool) -> None:
+def _check(records: Sequence[RunRecord], thresholds: Sequence[Threshold]) -> None:
+    """End with the exit code of `--fail-if` if a run is beyond a threshold; one that is only prepared never is."""
+    done = [record for record in records if record.is_completed]
+    failures = [
+        (record, failure) for record in done for threshold in thresholds if (failure := threshold.failure(record))
+    ]
+    for record, failure in failures:
+        print_error(failure if len(records) == 1 else f"{record.start_date} to {record.end_date}: {failure}")
+    if failures:
+        raise typer.Exit(BEYOND_THRESHOLD)
+
+
+def _run_once(request: RunRequest, json: bool, progress: bool, thresholds: Sequence[Threshold] = ()) -> None:
     """Make one run, and print how it went."""
     from techco.cli.progress_display import StepBars, show_progress
     from techco.runs.run import Interrupted, NotPublished
@@ -158,6 +178,7 @@ def _run_once(request: RunRequest, json: bool, progress: bool) -> None:
         signals.mark_reported()
     if record.error or unpublished or stopped:
         raise typer.Exit(signals.exit_code() if stopped else 1)
+    _check([record], thresholds)
 
 
 @app.command(
