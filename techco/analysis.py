@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import reduce
 from math import ceil
+from operator import and_
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -22,7 +24,7 @@ from techco.display import warnings
 from techco.display.columns import Column, ColumnKind, Value
 from techco.display.shown import Figures, Table
 from techco.display.warnings import RunWarning
-from techco.errors import NotIngested
+from techco.errors import NotIngested, TableError
 from techco.raw.days_in_files import days_in_files
 from techco.shop import Shop
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
 
 MOST_ROWS = 1000
+_SOURCES = ("full_data", "customers")
 _MOST_TREND_POINTS = 62
 _TREND_COLUMNS: dict[str, ColumnKind] = {
     "first_day": "date",
@@ -186,11 +189,13 @@ def figures_over_time(full_data: DataFrame, first: date, days: int) -> DataFrame
 def unknown_customers(full_data: DataFrame, customers: DataFrame) -> DataFrame:
     """Count the logs of each customer that is not in the customer file: `customer_id` long, `count` long; unsorted.
 
-    Anonymous logs are not among them.
+    Anonymous logs are not among them. What counts is who was known to the join, as `full_data` says: `customers`, which
+    may have been replaced since, only tells of customers without names, e-mail and phone that they are in the file.
     """
+    is_nameless = reduce(and_, (F.col(name).isNull() for name in ("first_name", "last_name", "email", "phone")))
     # Counted before the join, a customer with half of all logs is one row in it.
-    logs = full_data.where(F.col("customer_id").isNotNull()).groupBy("customer_id").count()
-    return logs.join(customers, "customer_id", "left_anti")
+    logs = full_data.where(F.col("customer_id").isNotNull() & is_nameless).groupBy("customer_id").count()
+    return logs.join(customers.where(is_nameless), "customer_id", "left_anti")
 
 
 @dataclass(frozen=True)
@@ -220,6 +225,7 @@ def summarize(shop: Shop) -> Summary:
     NotIngested
         When full_data is not there yet, or lacks a day of the period.
     """
+    shop = shop.at_one_state()
     logs = shop.full_data
     row = totals(logs).collect()[0]
     counts = [(one.event_date, one.action, one["count"]) for one in actions_by_day(logs).collect()]
@@ -329,11 +335,26 @@ def _days_with_logs(logs: DataFrame) -> set[date]:
 
 
 def period_logs(shop: Shop) -> DataFrame:
-    """Return the rows of full_data of the period; on the sample shop, run the steps before if that was not done."""
+    """Return the rows of full_data of the period; on the sample shop, run the steps before if that was not done.
+
+    Raises
+    ------
+    TableError
+        When full_data is not there yet, is damaged, or was not made from what this run has ingested.
+    """
+    shop = shop.begin_step()
     join.prepare(shop)
     if shop.storage.is_sample and shop.tables.missing_days("full_data", shop.period):
         join.join(shop)
-    return shop.full_data
+    if "web_logs" in shop.state.made and "full_data" not in shop.state.made and not join.is_up_to_date(shop):
+        raise TableError(
+            f"full_data of {shop.period} was not made from what this run has ingested. Run all steps: "
+            f"{shlex.join(shop.command())}"
+        )
+    shop.check_files(*_SOURCES)
+    logs = shop.full_data
+    shop.keep_state(read=_SOURCES)
+    return logs
 
 
 def _ratio(part: Decimal | int, whole: int, step: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -20,6 +21,7 @@ from techco.redact import without_credentials
 from techco.sample.default_shop import SAMPLE_PERIOD
 from techco.shop import Shop, open_shop
 from techco.storage.base import SAMPLE
+from techco.tables.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,6 +179,8 @@ def open(  # noqa: A001 - as `techco.open`
         spark_conf=spark_conf,
     )
     explorer = Explorer(**vars(shop))
+    if not shop.state.file:  # by hand it answers as the tables are at that time
+        explorer = replace(explorer, state=State(fixed=False))
     if shop.storage.is_sample:
         explorer.ingest()
         explorer.join()

@@ -27,7 +27,7 @@ from techco.storage.base import CUSTOMERS as CUSTOMER_FILE
 from techco.storage.base import PRODUCTS as PRODUCT_FILE
 from techco.storage.base import RawFile
 from techco.tables.days import all_days, rows_per_period
-from techco.tables.receipts import Receipt, fingerprint, made_by
+from techco.tables.receipts import Receipt, fingerprint, made_by, raw_files_digest
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from techco.tables.scratch import Scratch
 
 _BY_DAY = ("web_logs", "quarantine")
+_TABLES = ("customers", "products", *_BY_DAY)
 _EXAMPLES = 3
 
 
@@ -65,16 +66,21 @@ def ingest(shop: Shop) -> Ingested:
     RawFileError
         When a raw file is missing, empty, not UTF-8, not JSON, or lacks a column, or nothing in it is accepted.
     """
+    shop = shop.begin_step(first=True)
     files = _files(shop)
     before = _days_to_compare(shop, files, [shop.period])
-    if not shop.refresh and (unchanged := _unchanged(shop, files)):
-        if before := _in_files(shop, files, before):
-            with shop.scratch() as scratch, suppress(RawFileError):  # only the period itself must have good logs
-                _replace(shop, files, before, (), scratch)
+    unchanged = None if shop.refresh else _unchanged(shop, files)
+    if unchanged and (known := _in_files(shop, files, before)):
+        with shop.scratch() as scratch, suppress(RawFileError):  # only the period itself must have good logs
+            _replace(shop, files, known, (), scratch)
+        unchanged = _unchanged(shop, files)  # another run may have written the period meanwhile
+    if unchanged:
+        _keep(shop, files)
         return unchanged
     with shop.scratch() as scratch:
         sources, refused = _replace(shop, files, [shop.period], before, scratch)
         shop.make_views()
+        _keep(shop, files)
         origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].skipped_files}
         counts = [sources[0].per_period[0], *(source.counts for source in sources[1:])]
         refused = refused.where(_of_period(shop.period))
@@ -100,6 +106,7 @@ def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
     RawFileError
         As `ingest`.
     """
+    shop = shop.begin_step(first=True)
     files = _files(shop)
     if any(file.day for file in files):
         return False
@@ -163,16 +170,16 @@ def _check_snapshots(shop: Shop, sources: Sequence[Judged], files: Sequence[RawF
 def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
     """Return what an earlier ingest has read, if it was of the same files and its tables are unchanged."""
     notes = _receipt(shop, shop.period, files).notes_if_valid(
-        shop.storage, {name: shop.data_files(name) for name in _BY_DAY}
+        shop.storage, {name: shop.files(name) for name in _BY_DAY}
     )
     if notes is None:
         return None
     for name, file in (("customers", files[-2]), ("products", files[-1])):
         receipt = Receipt(name, fingerprint([file]), shop.engine)
-        if receipt.notes_if_valid(shop.storage, {name: shop.data_files(name)}) is None:
+        if receipt.notes_if_valid(shop.storage, {name: shop.files(name)}) is None:
             return None
     # The rows without a day are those of the last ingest of any period.
-    undated = [file.path for file in shop.tables.data_files("quarantine") if file.day is None]
+    undated = [file for file in shop.tables.data_files("quarantine") if file.day is None]
     if (undated or notes["undated"]) and _undated(shop, files).notes_if_valid(
         shop.storage, {"quarantine": undated}
     ) is None:
@@ -209,10 +216,10 @@ def _write(shop: Shop, files: list[RawFile], sources: list[Judged], refused: Dat
     accepted = shop.tables.replace_period("web_logs", logs.accepted, days, shop.run_id)
     snapshots = [customers.counts, products.counts]
     _check_sums(shop, [logs.counts, *snapshots], refused, periods, logs.per_period)
-    undated = [file.path for file in kept if file.day is None]
+    undated = [file for file in kept if file.day is None]
     for period, counts in zip(periods, logs.per_period, strict=True):
         files_by_table = zip(_BY_DAY, (accepted, kept), strict=True)
-        made = {name: [f.path for f in rows if f.day in period] for name, rows in files_by_table}
+        made = {name: [file for file in written if file.day in period] for name, written in files_by_table}
         counted = [asdict(count) for count in (counts, *snapshots)]
         notes = {"run_id": shop.run_id, "counts": counted, "undated": len(undated), "misplaced": asdict(logs.misplaced)}
         _receipt(shop, period, files).write(shop.storage, made, notes)
@@ -222,9 +229,19 @@ def _write(shop: Shop, files: list[RawFile], sources: list[Judged], refused: Dat
 def _replace_snapshot(shop: Shop, name: str, file: RawFile, frame: DataFrame) -> None:
     """Replace a table that has no days, unless it was made from the same file: what was made from it stays as it is."""
     receipt = Receipt(name, fingerprint([file]), shop.engine)
-    if shop.refresh or receipt.notes_if_valid(shop.storage, {name: shop.data_files(name)}) is None:
+    if shop.refresh or receipt.notes_if_valid(shop.storage, {name: shop.files(name)}) is None:
         made = shop.tables.replace_all(name, frame, shop.run_id)
-        receipt.write(shop.storage, {name: [file.path for file in made]}, {})
+        receipt.write(shop.storage, {name: made}, {})
+
+
+def _keep(shop: Shop, files: list[RawFile]) -> None:
+    """Keep for the next steps of a run what was read and which tables came of it."""
+    periods = {shop.period.with_days_around(shop.days_around): files}
+    if any(file.day for file in files) and (before := shop.period.before()):  # with which the report compares
+        earlier = log_files(shop.storage, before, shop.days_around)
+        periods[before.with_days_around(shop.days_around)] = [*earlier, *files[-2:]]
+    shop.state.raw_files.update({str(period): raw_files_digest(found) for period, found in periods.items()})
+    shop.keep_state(made=_TABLES)
 
 
 def _receipt(shop: Shop, period: Period, files: list[RawFile]) -> Receipt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -18,6 +19,8 @@ from techco.period import stretches
 from techco.shop import Shop
 from techco.tables.days import all_days, between, count_per_day, rows_per_period
 from techco.tables.receipts import Receipt, made_by
+from techco.tables.state import State
+from techco.tables.tables import COMMIT_ATTEMPTS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -74,24 +77,34 @@ def product_sales(full_data: DataFrame) -> DataFrame:
 def join(shop: Shop) -> Figures:
     """Replace the period in full_data and product_sales, from what is in the storage, unless it was made of just that.
 
+    In a run that has ingested, it is made from what that has left, even if another run has ingested the period since.
+    For other readers it is then made a second time, from the newest.
+
     Raises
     ------
     NotIngested
         When web_logs, customers or products are not there yet, or web_logs lacks a day of the period.
     TableError
-        When the result has not each log exactly once.
+        When one of their data files is damaged, or the result has not each log exactly once.
     """
+    shop = shop.begin_step()
     prepare(shop)
+    shop.check_files(*_SOURCES)
     if before := _days_to_compare(shop, [shop.period]):
         shop.table("web_logs")  # what is missing of the period itself comes first
-    receipts = _receipts(shop, [shop.period])
-    if not shop.refresh and (unchanged := _unchanged(shop, receipts[0])):
-        if before:
-            _replace(shop, before, _receipts(shop, before))
-        return unchanged
-    logs, *_ = _replace(shop, [shop.period, *before], [*receipts, *_receipts(shop, before)])
-    shop.make_views()
-    return _joined(shop, logs, made_by(shop.run_id, reused=False))
+    every = [shop.period, *before]
+    receipts = _receipts(shop, every)
+    joined = None if shop.refresh else _unchanged(shop, receipts[0])
+    if joined and before:
+        _replace(shop, before, receipts[1:])
+        joined = _unchanged(shop, receipts[0])  # another run may have written the period meanwhile
+    if joined is None:
+        logs, *_ = _replace(shop, every, receipts)
+        shop.make_views()
+        joined = _joined(shop, logs, made_by(shop.run_id, reused=False))
+        _catch_up(shop, every, receipts)
+    shop.keep_state(read=_SOURCES, made=_MADE)
+    return joined
 
 
 def join_each(shop: Shop, periods: Sequence[Period]) -> None:
@@ -109,8 +122,22 @@ def join_each(shop: Shop, periods: Sequence[Period]) -> None:
     TableError
         As `join`.
     """
+    shop = shop.begin_step()
     every = [*periods, *_days_to_compare(shop, periods)]
-    _replace(shop, every, _receipts(shop, every))
+    receipts = _receipts(shop, every)
+    _replace(shop, every, receipts)
+    _catch_up(shop, every, receipts)
+
+
+def _catch_up(shop: Shop, periods: Sequence[Period], joined: Sequence[Receipt]) -> None:
+    """Join again, for other readers, if others have ingested since: full_data must not stay older than web_logs."""
+    for _ in range(COMMIT_ATTEMPTS):
+        now = replace(shop, state=State())
+        newest = _receipts(now, periods)
+        if newest == joined:
+            return
+        _replace(now, periods, newest)
+        joined = newest
 
 
 def _days_to_compare(shop: Shop, periods: Sequence[Period]) -> list[Period]:
@@ -121,7 +148,7 @@ def _days_to_compare(shop: Shop, periods: Sequence[Period]) -> list[Period]:
 
 def _unchanged(shop: Shop, receipt: Receipt) -> Figures | None:
     """Return what an earlier join has made, if it was of the same data files and its own are as it left them."""
-    notes = receipt.notes_if_valid(shop.storage, {name: shop.data_files(name) for name in _MADE})
+    notes = receipt.notes_if_valid(shop.storage, {name: shop.files(name) for name in _MADE})
     if notes is not None:
         shop.make_views()
         with suppress(TableError, PySparkException):  # data files may have been deleted by hand
@@ -140,11 +167,10 @@ def _replace(shop: Shop, periods: Sequence[Period], receipts: Sequence[Receipt])
     expected = [sum(count for day, count in logs_per_day.items() if day in period) for period in periods]
     for found, count in zip(rows_per_period(_rows(shop, "full_data", periods), periods), expected, strict=True):
         _compare(found, count)
-    if _receipts(shop, periods) == receipts:  # else other data files may have been read
-        for period, receipt in zip(periods, receipts, strict=True):
-            files = {"full_data": made, "product_sales": sums}
-            paths = {name: [f.path for f in found if f.day in period] for name, found in files.items()}
-            receipt.write(shop.storage, paths, {"run_id": shop.run_id})
+    for period, receipt in zip(periods, receipts, strict=True):
+        written = {"full_data": made, "product_sales": sums}
+        files = {name: [file for file in found if file.day in period] for name, found in written.items()}
+        receipt.write(shop.storage, files, {"run_id": shop.run_id})
     return expected
 
 
@@ -170,6 +196,12 @@ def _receipts(shop: Shop, periods: Sequence[Period]) -> list[Receipt]:
         }
 
     return [Receipt(f"join-{one.first}_{one.last}", sources(one), shop.engine) for one in periods]
+
+
+def is_up_to_date(shop: Shop) -> bool:
+    """Return whether full_data and product_sales are what a join of the tables as they are read would make."""
+    made = {name: shop.files(name) for name in _MADE}
+    return _receipts(shop, [shop.period])[0].notes_if_valid(shop.storage, made) is not None
 
 
 def prepare(shop: Shop) -> None:

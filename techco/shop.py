@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pyspark.errors import PySparkException
 
@@ -21,10 +21,14 @@ from techco.period import Period, stretches
 from techco.redact import Pii, check_pii
 from techco.settings import load_settings
 from techco.storage.access import Access
-from techco.storage.base import Storage
+from techco.storage.base import TABLES_FOLDER, Storage
 from techco.storage.open import open_storage
+from techco.system.fingerprint import code_fingerprint
 from techco.tables.data_files import DataFile
+from techco.tables.receipts import data_files_digest
 from techco.tables.scratch import Scratch
+from techco.tables.state import State, open_state
+from techco.tables.stored_files import damaged
 from techco.tables.tables import Tables
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ class Shop:
     personal data; the tables hold it either way. With `refresh` steps do their work even if nothing has changed.
     `access` is how the storage was opened; of `days_around` days before and after the period an ingest reads folders.
     With `compare` ingest and join bring the period before into the tables as well, if it is not there.
+    `state` says in which version each table is read, whatever others write meanwhile; by default as it is now.
     """
 
     storage: Storage
@@ -55,11 +60,38 @@ class Shop:
     access: Access = field(default_factory=Access)
     days_around: int = 0
     compare: bool = False
+    state: State = field(default_factory=lambda: State(fixed=False), compare=False)
 
     @property
     def tables(self) -> Tables:
         """Reads and writes whole tables."""
-        return Tables(self.spark, self.storage)
+        return Tables(self.spark, self.storage, self.state)
+
+    def at_one_state(self) -> Self:
+        """Return this shop so that each table is read in one version from now on."""
+        return self if self.state.fixed else replace(self, state=State(storage=self.storage.url))
+
+    def begin_step(self, *, first: bool = False) -> Self:
+        """Return this shop for a step: at the state that the steps of its run before have left, else at that of now.
+
+        Parameters
+        ----------
+        first
+            Whether this is where a run begins, whatever was read before.
+        """
+        shop = self.at_one_state()
+        if first or not shop.state.file:
+            shop.state.clear()
+        return shop
+
+    def keep_state(self, *, read: Sequence[str] = (), made: Sequence[str] = ()) -> None:
+        """Keep for the next steps of a run which versions of these tables it speaks of; by hand nothing is kept."""
+        state = self.state
+        for name in set(read).difference(state.made):
+            state.data_files[name] = data_files_digest(name, self.tables.data_files(name), self.period)
+        state.made.extend(made)
+        state.code = code_fingerprint()
+        state.save([*read, *made])
 
     def days_to_compare(self, name: str, periods: Sequence[Period]) -> list[Period]:
         """Return the days before each of some periods that a table by day lacks, without those of the periods."""
@@ -111,9 +143,17 @@ class Shop:
         files = self.tables.data_files(name)
         return [file for file in files if not TABLES[name].by_day or file.day in self.period]
 
-    def data_files(self, name: str) -> list[str]:
-        """List the paths of these files, sorted."""
-        return sorted(file.path for file in self.files(name))
+    def check_files(self, *names: str) -> None:
+        """Check that the data files of these tables are as they were written, for a table by day those of the period.
+
+        Raises
+        ------
+        TableError
+            Names the first one that another program has cut, rewritten or removed, and how to make it again.
+        """
+        for name in names:
+            if found := damaged(self.storage, name, self.files(name)):
+                raise TableError(self._damage(name, found))
 
     @property
     def customers(self) -> DataFrame:
@@ -147,6 +187,16 @@ class Shop:
     def product_sales(self) -> DataFrame:
         """`event_date`, `product_id`, `quantity` long, `sales` decimal(32,2), `purchases` long."""
         return self.table("product_sales")
+
+    def _damage(self, name: str, files: list[DataFile]) -> str:
+        days = [file.day for file in files if file.day]
+        again = Period(min(days), max(days)) if days else self.period
+        what = f"{len(files):,} of the data files" if len(files) > 1 else "a data file"
+        return (
+            f"The table {name} in {self.storage.url} cannot be read as it was written: another program has cut, "
+            f"rewritten or removed {what}, first {TABLES_FOLDER}/{name}/{files[0].path}. Make it again from the raw "
+            f"files: {shlex.join([*replace(self, period=again).command(), '--refresh'])}"
+        )
 
     def scratch(self) -> Scratch:
         """Make a folder for intermediate results, beside the tables if the engine does not see this machine's files."""
@@ -188,7 +238,7 @@ def open_shop(
     compare: bool | None = None,
     spark_conf: Mapping[str, str] | None = None,
 ) -> Shop:
-    """Open a shop for a period.
+    """Open a shop for a period; its tables are read as they are now, or as the steps before have left them in a run.
 
     Parameters
     ----------
@@ -244,6 +294,7 @@ def open_shop(
         way,
         settings.days_around,
         settings.compare if compare is None else compare,
+        open_state(place.url),
     )
     shop.make_views()
     return shop

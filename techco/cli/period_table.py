@@ -60,7 +60,9 @@ def days(one: PeriodRun) -> str:
 def _status(one: PeriodRun) -> str:
     if one.is_earlier:
         return one.status.replace("completed", "completed earlier")
-    return f"running {one.step}".rstrip() if one.status == "running" else one.status
+    if one.status == "running":
+        return f"running {one.step}".rstrip()
+    return f"{one.status.replace('completed', 'completed again')}, as {one.reason}" if one.reason else one.status
 
 
 def _time(one: PeriodRun) -> str:

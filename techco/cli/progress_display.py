@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -155,7 +156,9 @@ def _line(event: Event) -> str | None:
             if earlier == len(periods):
                 return f"{plural(earlier, 'period')}, completed earlier"
             known = f", {earlier:,} of them completed earlier" if earlier else ""
-            return f"{plural(len(periods), 'period')}{known}, {jobs} at once"
+            again = Counter(one.reason for one in periods if one.reason)
+            stale = "".join(f", {number:,} run again as {reason}" for reason, number in again.items())
+            return f"{plural(len(periods), 'period')}{known}{stale}, {jobs} at once"
         case PreparationStarted(number):
             return f"reading the raw files once for {plural(number, 'period')}"
         case PreparationEnded(error) if error:

@@ -43,7 +43,7 @@ class BackfillOptions:
         _many(
             metavar="UNIT",
             help="Make a run for each day, week, month, quarter or year of the period, unless it has been completed "
-            "before.",
+            "before and nothing has changed since.",
             autocompletion=complete(get_args(Unit)),
         ),
     ] = None

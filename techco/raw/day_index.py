@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 from techco.errors import TechcoError
 from techco.period import Period
 from techco.storage.base import RawFile, Storage
-from techco.tables.receipts import FOLDER, code_fingerprint, fingerprint
+from techco.system.fingerprint import code_fingerprint
+from techco.tables.receipts import FOLDER, fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

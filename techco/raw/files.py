@@ -47,8 +47,12 @@ def log_files(storage: Storage, period: Period, days_around: int = 0) -> list[Ra
     RawFileError
         As `all_log_files`.
     """
-    days = period.with_days_around(days_around)
-    return [file for file in all_log_files(storage) if file.day is None or file.day in days]
+    return of_period(all_log_files(storage), period.with_days_around(days_around))
+
+
+def of_period(files: Iterable[RawFile], period: Period) -> list[RawFile]:
+    """Return the files that may have logs of a period: all but those in `date=` folders outside of it."""
+    return [file for file in files if file.day is None or file.day in period]
 
 
 def all_log_files(storage: Storage) -> list[RawFile]:

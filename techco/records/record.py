@@ -75,6 +75,8 @@ class RunRecord:
         What to mind, each with `code`, `text`, `count` and `remedy`, as `techco.display.warnings.RunWarning`.
     provenance
         Versions, git commit, raw files: for people, not fixed.
+    made_from
+        Fingerprints of what the report was made from, by which `--each` sees whether it would be the same now.
     """
 
     run_id: str
@@ -93,6 +95,7 @@ class RunRecord:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     error: RunError | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
 
     @property
     def command(self) -> str:

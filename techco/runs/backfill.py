@@ -1,7 +1,7 @@
 """Run each day, week, month, quarter or year of a period, several at once, and go on after a failure.
 
 The raw files are read once: before the runs, the tables of all their periods are made together. What an earlier run of
-the same command has completed is left as it is.
+the same command has completed is left as it is, unless something that its report was made from has changed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from techco.runs.events import (
     StepStarted,
     ignore,
 )
+from techco.runs.freshness import Freshness
 from techco.runs.periods import Backfill, PeriodRun
 from techco.runs.plan import RunPlan, make_plan
 from techco.runs.request import RunRequest
@@ -41,7 +42,9 @@ MOST_PERIODS = 4000
 
 
 def backfill(request: RunRequest, each: str, jobs: int | None, listener: Listener = ignore) -> Backfill:
-    """Run each part of a period that no run of the same request has completed, and go on after a failure.
+    """Run each part of a period of which no run of the same request has made the report that it would make now.
+
+    A failure stops none of the others.
 
     Parameters
     ----------
@@ -83,7 +86,8 @@ def backfill(request: RunRequest, each: str, jobs: int | None, listener: Listene
 
 
 def _apply_earlier(plan: RunPlan, periods: Sequence[PeriodRun], earlier: Sequence[RunRecord]) -> None:
-    """Mark the periods that runs of the same command have completed."""
+    """Mark the periods that runs of the same command have completed, if nothing has changed since, else why not."""
+    fresh = Freshness(plan)
     request = plan.request
     templates = str(request.templates.absolute()) if request.templates else ""
     completed: dict[str, RunRecord] = {}
@@ -93,7 +97,10 @@ def _apply_earlier(plan: RunPlan, periods: Sequence[PeriodRun], earlier: Sequenc
             completed.setdefault(record.command, record)
     for one in periods:
         command = shlex.join(plan.for_period(one.period).command)
-        if command in completed:
+        if command not in completed:
+            continue
+        one.reason = fresh.why_stale(completed[command], one.period)
+        if not one.reason:
             one.apply(completed[command])
             one.is_earlier = True
 

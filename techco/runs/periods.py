@@ -15,13 +15,14 @@ from techco.records.record import RunRecord, Status
 class PeriodRun:
     """One period of a backfill, and how its run stands.
 
-    `is_earlier` says that an earlier run has completed it, `step` is the one that runs now, if any does, `began` is by
-    `time.monotonic`, and `error` a sentence.
+    `is_earlier` says that an earlier run has completed it, `reason` why it is run again though one has. `step` is the
+    one that runs now, if any does, `began` is by `time.monotonic`, and `error` a sentence.
     """
 
     period: Period
     status: Status = "pending"
     is_earlier: bool = False
+    reason: str = ""
     seconds: float | None = None
     total_sales: str | None = None
     run_id: str | None = None
@@ -49,6 +50,7 @@ class PeriodRun:
             "report": self.report,
             "error": self.error or None,
             "earlier": self.is_earlier,
+            "reason": self.reason or None,
         }
 
 

@@ -23,6 +23,7 @@ from techco.records.find import RECORD, RUNS
 from techco.records.provenance import provenance
 from techco.records.record import REPORT, RunRecord, StepRecord
 from techco.runs.events import CellStarted, LinePrinted, Listener, StepEnded, StepStarted, ignore
+from techco.runs.freshness import known_after, known_before
 from techco.runs.plan import PlannedStep, RunPlan, make_plan
 from techco.runs.reporting import make_report, preload_report, record_failure
 from techco.runs.request import RunRequest
@@ -30,6 +31,7 @@ from techco.settings import variables
 from techco.system import signals
 from techco.system.files import make_durable
 from techco.system.locks import hold_lock
+from techco.tables.state import FILE, VARIABLE, read_state
 
 
 class Interrupted(KeyboardInterrupt):
@@ -173,6 +175,9 @@ class _Execution:
     def _execute_steps(self, engine: Mapping[str, str], forkserver: ForkServer | None) -> None:
         request, storage = self.plan.request, self.plan.storage
         environment = {**variables(request.access, request.pii, request.refresh, request.compare), **engine}
+        environment[VARIABLE] = str(self.folder / FILE)
+        if not any(step.status == "completed" for step in self.record.steps):
+            (self.folder / FILE).unlink(missing_ok=True)  # a step that has failed may have left it
         options = (environment, storage.libraries, self.plan.kernel)
         records = {step.name: step for step in self.record.steps}
         with Kernels([planned.path for planned in self.plan.steps], *options, forkserver) as kernels:
@@ -223,6 +228,7 @@ class _Execution:
             parameters = planned.with_values(run_id=self.record.run_id).parameters
             execute_notebook(planned.template, output, parameters, callbacks, kernels, request.limits)
             step.status = "completed"
+            self._note_state()
         except BaseException:
             step.status = "failed"
             raise
@@ -232,6 +238,13 @@ class _Execution:
             if output.is_file():
                 step.notebook = str(output)
                 make_durable(output)
+
+    def _note_state(self) -> None:
+        """Note of which state of the tables the report speaks, and what it was made from."""
+        state = read_state(self.folder / FILE)
+        self.record.made_from |= known_after(state)
+        if state.versions:
+            self.record.provenance["table_versions"] = state.versions
 
 
 def _new_record(plan: RunPlan) -> RunRecord:
@@ -249,6 +262,7 @@ def _new_record(plan: RunPlan) -> RunRecord:
         pii=request.pii,
         steps=[StepRecord(step.name) for step in plan.steps],
         provenance=known | ({"kernel": request.kernel} if request.kernel != PYTHON3 else {}),
+        made_from=known_before(plan),
     )
 
 

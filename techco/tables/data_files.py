@@ -32,13 +32,15 @@ _WITHOUT_ROWS = re.compile(r"/without-rows-until-(\d{4}-\d{2}-\d{2})\.parquet$")
 class DataFile:
     """A Parquet file inside a table: `path` relative to the table, `size` in bytes, its `day` (None for no day).
 
-    `rows` is None where another program has written it, and the log does not say.
+    `rows` is None where another program has written it, and the log does not say. `version` is what the storage knows
+    of its content, as of a `RawFile`, if this process has written it; the log has nothing of that.
     """
 
     path: str
     size: int
     rows: int | None
     day: date | None
+    version: str = ""
 
     @property
     def days_without_rows(self) -> Period | None:

@@ -1,30 +1,30 @@
 """Receipts of what was made of what, by which a step sees that it would only make again what is there.
 
 A receipt lies beside the tables. It holds what something was made from, by which code, and the data files that it
-became, whose names no other write uses. It is believed only if all of that is still so: a table that another program or
-version has touched, and a raw file that was changed, added or removed, make it worthless. It is never needed: without
-one the step does its work.
+became, whose names no other write uses, with their sizes and what the storage knows of their content. It is believed
+only if all of that is still so: a table or data file that another program or version has touched, and a raw file that
+was changed, added or removed, make it worthless. It is never needed: without one the step does its work.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from techco.contract import TABLES
 from techco.errors import TechcoError
+from techco.period import Period
 from techco.storage.base import TABLES_FOLDER, RawFile, Storage
+from techco.system.fingerprint import code_fingerprint, digest
+from techco.tables.data_files import DataFile
+from techco.tables.stored_files import as_stored
 
 FOLDER = f"{TABLES_FOLDER}/_receipts"
-_LIBRARIES = ("pysail", "pyspark", "pyarrow", "deltalake")
 
-DataFiles = Mapping[str, Iterable[str]]
+DataFiles = Mapping[str, Iterable[DataFile]]
 """Data files by table."""
 
 
@@ -54,7 +54,7 @@ class Receipt:
                 return None
             with storage.open(file) as stream:
                 found = json.load(stream)
-            if found["of"] == self._fingerprint() and found["made"] == _sorted(made) and _are_there(storage, made):
+            if found["of"] == self._fingerprint() and found["made"] == _as_they_are(storage, made):
                 return dict(found["notes"])
         return None
 
@@ -62,7 +62,7 @@ class Receipt:
         """Note what it became; that this cannot be written only costs time later."""
         if self.sources is None:
             return
-        text = json.dumps({"of": self._fingerprint(), "made": _sorted(made), "notes": notes})
+        text = json.dumps({"of": self._fingerprint(), "made": _as_written(made), "notes": notes})
         with suppress(TechcoError):
             storage.write(self._path, text.encode())
 
@@ -71,8 +71,7 @@ class Receipt:
         return f"{FOLDER}/{self.name}.json"
 
     def _fingerprint(self) -> list[str]:
-        sources = hashlib.sha256(json.dumps(self.sources).encode()).hexdigest()
-        return [code_fingerprint(), self.engine, sources]
+        return [code_fingerprint(), self.engine, str(digest(self.sources))]
 
 
 def fingerprint(files: Iterable[RawFile]) -> list[list[object]] | None:
@@ -81,28 +80,32 @@ def fingerprint(files: Iterable[RawFile]) -> list[list[object]] | None:
     return [[file.name, file.size, file.version] for file in files] if all(file.version for file in files) else None
 
 
-@functools.cache
-def code_fingerprint() -> str:
-    """Return what changes with every version of this package and of the libraries that compute and write."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for path in sorted(package.rglob("*.py")):
-        digest.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
-    digest.update(" ".join(version(library) for library in _LIBRARIES).encode())
-    return digest.hexdigest()
+def raw_files_digest(files: Iterable[RawFile]) -> str | None:
+    """Return a short text that changes whenever one of these files does; None as `fingerprint`."""
+    return digest(fingerprint(sorted(files, key=lambda file: file.name)))
 
 
-def _are_there(storage: Storage, made: DataFiles) -> bool:
-    """Return whether all data files are there: of one that was deleted the engine would count the rows all the same."""
-    for table, paths in made.items():
-        folder = f"{TABLES_FOLDER}/{table}"
-        if not {f"{folder}/{path}" for path in paths} <= {file.name for file in storage.files(folder)}:
-            return False
-    return True
+def data_files_digest(name: str, files: Iterable[DataFile], period: Period) -> str:
+    """Return what changes whenever a table does on days of a period, or of the one with which that is compared."""
+    if TABLES[name].by_day:
+        days = [one for one in (period, period.before()) if one]
+        files = [file for file in files if any(file.day in one for one in days)]
+    return str(digest(sorted(file.path for file in files)))
 
 
-def _sorted(made: DataFiles) -> dict[str, list[str]]:
-    return {table: sorted(paths) for table, paths in made.items()}
+def _as_they_are(storage: Storage, made: DataFiles) -> dict[str, list[list[object]]] | None:
+    """Return size and version of the data files in the storage; None if one is gone: its rows would be counted."""
+    found: dict[str, list[list[object]]] = {}
+    for table, files in made.items():
+        stored = as_stored(storage, table, files)
+        if None in stored.values():
+            return None
+        found[table] = sorted([path, file.size, file.version] for path, file in stored.items() if file)
+    return found
+
+
+def _as_written(made: DataFiles) -> dict[str, list[list[object]]]:
+    return {table: sorted([file.path, file.size, file.version] for file in files) for table, files in made.items()}
 
 
 def made_by(run_id: str, *, reused: bool) -> dict[str, str]:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ from techco.tables.data_files import (
     removals,
 )
 from techco.tables.days import between, chunks, count_per_day
+from techco.tables.state import State
+from techco.tables.stored_files import open_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema
@@ -51,10 +53,14 @@ _READERS = 16  # of the written files' row counts, each of which waits for a sto
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of one storage, through one session."""
+    """The tables of one storage, through one session.
+
+    Each is read in the version that `state` says, or else as it is now.
+    """
 
     spark: SparkSession
     storage: Storage
+    state: State = field(default_factory=lambda: State(fixed=False))
 
     def exists(self, name: str) -> bool:
         """Return whether a table has been made."""
@@ -64,7 +70,7 @@ class Tables:
             return DeltaTable.is_deltatable(delta_path(self.storage, name))
 
     def read(self, name: str, period: Period | None = None, days: Iterable[date] | None = None) -> DataFrame:
-        """Read a table as its last commit has left it; later commits change nothing in what is returned.
+        """Read a table in one version; later commits change nothing in what is returned.
 
         Parameters
         ----------
@@ -82,23 +88,22 @@ class Tables:
 
         needed = (period or ()) if days is None else days
         try:
-            current = self._open(name)
+            version, files = self._consists_of(name)
         except TableNotFoundError:
             raise NotIngested(f"No table {name} in {self.storage.url}.", list(needed)) from None
-        files = list(active_files(current))
         if missing := missing_days(files, needed):
             raise NotIngested(f"The table {name} in {self.storage.url} lacks {len(missing):,} days.", missing)
         undated = TABLES[name].undated
         wanted = (file for file in files if period is None or file.day in period or (undated and file.day is None))
         paths = [file.path for file in wanted if file.rows != 0]
-        frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], current.version(), paths)
+        frame = dialect(self.spark).table(self.spark, self.storage, TABLES[name], version, paths)
         if period is None:
             return frame
         no_day = f" OR {PARTITION} IS NULL" if undated else ""
         return frame.where(between(period.first, period.last) + no_day)
 
     def data_files(self, name: str) -> list[DataFile]:
-        """List the data files with rows that a table consists of now; none if the table is not there."""
+        """List the data files with rows that a table consists of; none if the table is not there."""
         return [file for file in self._files(name) if not file.days_without_rows]
 
     def missing_days(self, name: str, days: Iterable[date]) -> list[date]:
@@ -109,7 +114,7 @@ class Tables:
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            return list(active_files(self._open(name)))
+            return self._consists_of(name)[1]
         except TableNotFoundError:
             return []
 
@@ -192,10 +197,11 @@ class Tables:
             self.storage.remove_folder(folder)
             raise
         try:
-            self._commit(table, [*files, *without_rows], allowed, run_id)
+            version = self._commit(table, [*files, *without_rows], allowed, run_id)
         except CommitRefused:  # after any other error, Ctrl-C too, the commit may have been made and name these files
             self.storage.remove_folder(folder)
             raise
+        self.state.wrote(table.name, version)
         return files
 
     def _write(self, table: TableContract, frame: DataFrame, folder: str) -> None:
@@ -224,7 +230,7 @@ class Tables:
         with ThreadPoolExecutor(_READERS) as pool:
             rows = list(pool.map(self._count_rows, files))
         return [
-            DataFile(file.name.removeprefix(start), file.size, count, day_of(file.name))
+            DataFile(file.name.removeprefix(start), file.size, count, day_of(file.name), file.version)
             for file, count in zip(files, rows, strict=True)
             if count
         ]
@@ -260,7 +266,7 @@ class Tables:
         TableError
             When its columns or its partitions are others.
         """
-        table, current = TABLES[name], self._open(name)
+        table, current = TABLES[name], open_table(self.storage, name)
         folder = f"{self.storage.url}/{TABLES_FOLDER}/{name}"
         found, by = current.schema(), current.metadata().partition_columns
         if found != _delta_schema(table.schema):
@@ -276,25 +282,31 @@ class Tables:
 
     def _commit(
         self, table: TableContract, files: list[DataFile], replaced: Callable[[date | None], bool], run_id: str
-    ) -> None:
+    ) -> int:
         """Add files and remove those of the days they replace, in one commit; again if another writer was first.
 
         Without retries of its own Delta refuses whichever of two writers comes second. Its own retry would let both
         add their files to a period that was empty before, and each row would be there twice.
+
+        Returns
+        -------
+        int
+            The version of the table that has these files.
         """
         from deltalake import CommitProperties, PostCommitHookProperties
         from deltalake.exceptions import CommitFailedError
 
         mark, first = {"run_id": run_id, "batch": uuid.uuid4().hex}, None
         for attempt in range(COMMIT_ATTEMPTS):
-            current = self._open(table.name)
+            current = open_table(self.storage, table.name)
             first = current.version() if first is None else first
-            if _has_commit(current, since=first, mark=mark):  # it was made, only the answer was lost
-                return
+            made = _find_commit(current, since=first, mark=mark)
+            if made is not None:  # only the answer was lost
+                return made
             actions: list[AddAction | RemoveAction] = [*removals(current, table, replaced)]
             actions += [addition(file, table) for file in files]
             if not actions:
-                return
+                return current.version()
             try:
                 current.create_write_transaction(
                     actions,
@@ -305,7 +317,7 @@ class Tables:
                     post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
                 )
                 checkpoints.after_commit(self.storage, table.name, current.version() + 1)
-                return
+                return current.version() + 1
             except CommitFailedError:
                 time.sleep(random.uniform(0.5, 1.5) * min(0.05 * 2**attempt, 3))
         raise CommitRefused(
@@ -313,11 +325,15 @@ class Tables:
             "attempts and changed nothing. Run it again when they have ended."
         )
 
-    def _open(self, name: str) -> DeltaTable:
-        from deltalake import DeltaTable
-
-        with self.storage.engine_environment():
-            return DeltaTable(delta_path(self.storage, name))
+    def _consists_of(self, name: str) -> tuple[int, list[DataFile]]:
+        """Return the version in which a table is read, and its data files."""
+        version = self.state.versions.get(name)
+        if version is None or (name, version) not in self.state.listed:
+            table = open_table(self.storage, name, version)
+            version, files = table.version(), list(active_files(table))
+            self.state.found(name, version, files)
+            return version, files
+        return version, self.state.listed[name, version]
 
 
 def _check_columns(found: StructType, table: TableContract) -> None:
@@ -338,7 +354,8 @@ def _names(schema: Schema) -> str:
     return ", ".join(field.name for field in schema.fields)
 
 
-def _has_commit(table: DeltaTable, since: int, mark: Mapping[str, str]) -> bool:
-    """Return whether one of the commits after a version carries a mark."""
+def _find_commit(table: DeltaTable, since: int, mark: Mapping[str, str]) -> int | None:
+    """Return the version of that commit after a version which carries a mark; None if there is none."""
     newer = table.version() - since
-    return any(mark.items() <= commit.items() for commit in (table.history(newer) if newer else []))
+    commits = table.history(newer) if newer else []
+    return next((int(commit["version"]) for commit in commits if mark.items() <= commit.items()), None)

@@ -83,7 +83,7 @@ def test_periods_that_are_made_at_once_are_as_if_each_had_been_made_alone(
         assert ours.reasons == theirs.reasons
         assert join(at_once).values == {**join(alone).values, "reused": "yes"}
         assert [_rows(at_once, table) for table in TABLES] == [_rows(alone, table) for table in TABLES]
-    assert span.tables.read("web_logs", weeks[2]).isEmpty()
+    assert span.tables.missing_days("web_logs", weeks[2]) == list(weeks[2])
 
 
 def _rows(shop: Shop, table: str) -> list[str]:
@@ -152,14 +152,16 @@ def periods(process: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_failed(tmp_path: Path) -> None:
-    words = each_day(tmp_path, "--json", join="assert start_date != '2023-08-02', 'the second'")
+    flag = tmp_path / "mended"
+    fault = f"import os\nassert start_date != '2023-08-02' or os.path.exists({str(flag)!r}), 'the second'"
+    words = each_day(tmp_path, "--json", join=fault)
     first = run(tmp_path, words)
     assert first.returncode == SOME_FAILED
     assert [one["status"] for one in periods(first)] == ["completed", "failed", "completed", "completed"]
     assert "2023-08-02..2023-08-02: The step join failed" in first.stderr
     assert "the second" in periods(first)[1]["error"]
     assert "The same command again does only what is missing or failed." in first.stderr
-    write_notebook(tmp_path / "templates" / "join.ipynb", "print('mended')")
+    flag.touch()
     again = run(tmp_path, words)
     assert again.returncode == 0, again.stderr
     assert [one["earlier"] for one in periods(again)] == [True, False, True, True]
@@ -169,6 +171,17 @@ def test_a_failure_stops_no_other_period_and_the_same_command_does_only_what_fai
     before = len(recorded_runs(tmp_path / "out"))
     anew = periods(run(tmp_path, [*words, "--refresh"]))
     assert len(recorded_runs(tmp_path / "out")) == before + len(anew)
+
+
+def test_periods_whose_notebooks_have_changed_are_run_again_and_the_table_says_why(tmp_path: Path) -> None:
+    days = "2023-08-01..2023-08-02"
+    run(tmp_path, each_day(tmp_path, days=days, join="print('one')"))
+    words = each_day(tmp_path, days=days, join="print('other')")
+    again = run(tmp_path, words)
+    assert "2 periods, 2 run again as a notebook has changed, " in again.stderr
+    assert again.stdout.count("completed again, as a notebook has changed") == len(Period.parse(days).each("day"))
+    unchanged = periods(run(tmp_path, [*words, "--json"]))
+    assert [(one["earlier"], one["reason"]) for one in unchanged] == [(True, None)] * 2
 
 
 def test_papermill_options_count_for_each_period(tmp_path: Path) -> None:
@@ -346,7 +359,7 @@ def test_days_and_months_of_which_half_failed_in_between_are_as_single_runs(
     spec = SampleSpec(60, 20, 900, 5, start_date=first, end_date=last, messy=True)
     make_shops(tmp_path, spec)
     code, made = backfill(tmp_path, f"{first}..{last}", "day", **faulty_kernels)
-    states = [one["status"] for one in made["periods"]]
+    states = [one["status"].removesuffix(" with warnings") for one in made["periods"]]
     assert (code, sorted(states)) == (SOME_FAILED, ["completed"] * 2 + ["failed"] * 2)
     assert made["total_sales"] is None
     Path(faulty_kernels["FAULT"]).unlink()
