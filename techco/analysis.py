@@ -39,7 +39,7 @@ _TREND_COLUMNS: dict[str, ColumnKind] = {
     "first_day": "date",
     "total_sales": "money",
     "purchases": "integer",
-    "average_order": "money",
+    "average_purchase_line": "money",
     "unique_customers": "integer",
     "conversion": "percent",
 }
@@ -81,7 +81,9 @@ def sales_by_day(full_data: DataFrame) -> DataFrame:
 
 
 def sales_by_product(full_data: DataFrame) -> DataFrame:
-    """Sum the sales of each product with a purchase, highest first, at most 1000.
+    """Sum the sales of each product with a purchase, highest first, at most 1001.
+
+    The last of so many is not shown: it only tells that there are more than 1000.
 
     Returns
     -------
@@ -91,13 +93,14 @@ def sales_by_product(full_data: DataFrame) -> DataFrame:
     """
     names = (F.max("product_name").alias("product_name"), F.max("category").alias("category"))
     products = _logs_with_sales(full_data).groupBy("product_id").agg(*names, _quantity(), _sales())
-    return products.orderBy(F.desc("sales"), "product_id").limit(MOST_ROWS)
+    return products.orderBy(F.desc("sales"), "product_id").limit(MOST_ROWS + 1)
 
 
 def spend_by_customer(full_data: DataFrame) -> DataFrame:
     """Sum what each customer has spent, highest first, at most 1000.
 
-    Only purchases of known products count. Anonymous purchases are one row without a customer_id.
+    Only purchases of known products count. Anonymous purchases are one row without a customer_id, which is among them
+    however little was spent.
 
     Returns
     -------
@@ -108,7 +111,9 @@ def spend_by_customer(full_data: DataFrame) -> DataFrame:
     customers = _logs_with_sales(full_data).groupBy("customer_id")
     names = (F.max("first_name").alias("first_name"), F.max("last_name").alias("last_name"))
     spend = customers.agg(*names, F.count("*").alias("purchases"), _quantity(), _sales())
-    return spend.orderBy(F.desc("sales"), F.col("customer_id").asc_nulls_last()).limit(MOST_ROWS)
+    number = F.col("customer_id")
+    highest = spend.orderBy(number.isNull().desc(), F.desc("sales"), number).limit(MOST_ROWS)
+    return highest.orderBy(F.desc("sales"), number.asc_nulls_last())
 
 
 def totals(full_data: DataFrame) -> DataFrame:
@@ -118,8 +123,9 @@ def totals(full_data: DataFrame) -> DataFrame:
     -------
     DataFrame
         `logs`, `purchases` (of unknown products too), `sold` (of known ones), `buyers` (customers with a purchase of a
-        known product, anonymous ones as one), `unique_customers`, `logs_unknown_product`,
-        `purchases_unknown_product` long; `total_sales` and `largest_sale` decimal, 0.00 without purchases.
+        known product, anonymous ones as one), `unique_customers`, `purchasers` (those of them with a purchase),
+        `logs_unknown_product`, `purchases_unknown_product` long; `total_sales` and `largest_sale` decimal, 0.00 without
+        purchases.
     """
     is_purchase = F.col("action") == "purchase"
     is_unknown = F.col("product_id").isNotNull() & F.col("price").isNull()
@@ -130,22 +136,12 @@ def totals(full_data: DataFrame) -> DataFrame:
         F.count("sales").alias("sold"),
         F.count_distinct(buyer).alias("buyers"),
         F.count_distinct("customer_id").alias("unique_customers"),
+        F.count_distinct(F.when(is_purchase, F.col("customer_id"))).alias("purchasers"),
         F.count_if(is_unknown).alias("logs_unknown_product"),
         F.count_if(is_unknown & is_purchase).alias("purchases_unknown_product"),
         F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).alias("total_sales"),
         F.coalesce(F.max("sales"), F.lit(Decimal("0.00"))).alias("largest_sale"),
     )
-
-
-def conversion(full_data: DataFrame) -> DataFrame:
-    """Count the customers that viewed something, `viewers` long, and those of them that bought, `converted` long."""
-    action = F.col("action")
-    by_customer = full_data.where(F.col("customer_id").isNotNull()).groupBy("customer_id")
-    counts = by_customer.agg(
-        F.count_if(action == "view").alias("views"), F.count_if(action == "purchase").alias("purchases")
-    )
-    viewers = counts.where("views > 0")
-    return viewers.agg(F.count("*").alias("viewers"), F.count_if(F.col("purchases") > 0).alias("converted"))
 
 
 def figures_over_time(full_data: DataFrame, first: date, days: int) -> DataFrame:
@@ -164,24 +160,20 @@ def figures_over_time(full_data: DataFrame, first: date, days: int) -> DataFrame
     -------
     DataFrame
         `interval` int from 0; `total_sales` decimal, 0.00 without purchases; `purchases`, `sold` (purchases of known
-        products), `unique_customers`, `viewers` and `converted` (as `conversion` has them) long.
+        products), `unique_customers` and `purchasers` (those of them with a purchase) long.
     """
     interval = F.floor(F.datediff("event_date", F.lit(first)) / days).cast("int").alias("interval")
-    action = F.col("action")
     by_customer = full_data.groupBy(interval, "customer_id").agg(
         F.sum("sales").alias("sales"),
         F.count("sales").alias("sold"),
-        F.count_if(action == "purchase").alias("bought"),
-        F.count_if(action == "view").alias("views"),
+        F.count_if(F.col("action") == "purchase").alias("bought"),
     )
-    is_viewer = F.col("customer_id").isNotNull() & (F.col("views") > 0)
     figures = by_customer.groupBy("interval").agg(
         F.coalesce(F.sum("sales"), F.lit(Decimal("0.00"))).cast("decimal(32,2)").alias("total_sales"),
         F.sum("bought").alias("purchases"),
         F.sum("sold").alias("sold"),
         F.count("customer_id").alias("unique_customers"),
-        F.count_if(is_viewer).alias("viewers"),
-        F.count_if(is_viewer & (F.col("bought") > 0)).alias("converted"),
+        F.count_if(F.col("customer_id").isNotNull() & (F.col("bought") > 0)).alias("purchasers"),
     )
     return figures.orderBy("interval")
 
@@ -240,7 +232,7 @@ def summarize(shop: Shop) -> Summary:
     return Summary(
         row.total_sales,
         row.buyers,
-        Figures("key_figures", _key_figures(logs, row), "Key figures", {"conversion": "%"}),
+        Figures("key_figures", _key_figures(row), "Key figures", {"conversion": "%"}),
         _figures_before(shop),
         _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
@@ -268,15 +260,14 @@ def _warnings(
     yield from warnings.large_purchase(row.largest_sale, row.total_sales, row.sold)
 
 
-def _key_figures(logs: DataFrame, row: Row) -> dict[str, Value]:
-    viewers, converted = conversion(logs).collect()[0]
+def _key_figures(row: Row) -> dict[str, Value]:
     return {
         "total_sales": f"{row.total_sales:.2f}",
         "purchases": row.purchases,
-        "average_order": _ratio(row.total_sales, row.sold, "0.01"),
+        "average_purchase_line": _ratio(row.total_sales, row.sold, "0.01"),
         "unique_customers": row.unique_customers,
         "logs": row.logs,
-        "conversion": _ratio(100 * converted, viewers, "0.1"),
+        "conversion": _ratio(100 * row.purchasers, row.unique_customers, "0.1"),
     }
 
 
@@ -293,7 +284,7 @@ def _figures_before(shop: Shop) -> Figures:
         else:
             row = totals(logs).collect()[0]
             values |= {"days_not_ingested": 0, "days_with_data": len(_days_with_logs(logs)) if row.logs else 0}
-            values |= _key_figures(logs, row) if row.logs else {}
+            values |= _key_figures(row) if row.logs else {}
     return Figures("key_figures_before", values, "The period before", {"conversion": "%"})
 
 
@@ -321,7 +312,8 @@ def _figures_over_time(shop: Shop) -> Table:
 def _interval_figures(row: Row | None) -> list[object]:
     if row is None:
         return [None] * (len(_TREND_COLUMNS) - 1)
-    average, conversion = _ratio(row.total_sales, row.sold, "0.01"), _ratio(100 * row.converted, row.viewers, "0.1")
+    average = _ratio(row.total_sales, row.sold, "0.01")
+    conversion = _ratio(100 * row.purchasers, row.unique_customers, "0.1")
     return [row.total_sales, row.purchases, average, row.unique_customers, conversion]
 
 

@@ -76,7 +76,7 @@ class Explorer(Shop):
         return join.join(self)
 
     def key_figures(self) -> Figures:
-        """Return total sales, purchases, average order, unique customers, logs and conversion of the period."""
+        """Return total sales, purchases, average purchase line, unique customers, logs and conversion of the period."""
         return analysis.summarize(self).key_figures
 
     def action_frequency(self) -> Finding:

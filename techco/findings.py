@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from techco.display import headlines, plots
-from techco.display.columns import Column
+from techco.display.columns import Column, Value
 from techco.display.plots import Bar
 from techco.display.shown import Finding, Table
 from techco.display.wording import (
@@ -28,6 +28,7 @@ from techco.display.wording import (
     name_or_placeholder,
     one_line,
     plural,
+    quoted,
     share,
     short_amount,
     short_count,
@@ -109,6 +110,8 @@ def unique_customers(frame: Frame) -> Finding:
     """
     name, question = "unique_customers", "How many different customers were active?"
     table, rows = _read_frame(name, frame)
+    # The first row is of all actions; an action of that name must not be taken for it.
+    table = replace(table, rows=[*table.rows[:1], *([_not_all(row[0]), *row[1:]] for row in table.rows[1:])])
     everyone = rows[0][1] or 0 if rows else 0
     counts: dict[str | None, int] = {action: count or 0 for action, count in rows[1:]}
     if not everyone:
@@ -119,6 +122,10 @@ def unique_customers(frame: Frame) -> Finding:
     statement = headlines.unique_customers(everyone, counts.get("purchase", 0))
     # Customers of several actions are in several rows, so what is left out has no sum.
     return _with_bars(Finding(name, question, *statement, table), amounts, measure, None)
+
+
+def _not_all(action: Value) -> Value:
+    return quoted(action) if action == "all" else action
 
 
 def sales_by_category(frame: Frame) -> Finding:
@@ -167,21 +174,22 @@ def sales_by_product(frame: Frame, total_sales: Decimal) -> Finding:
     Parameters
     ----------
     frame
-        One row per product, highest sales first, at most `MOST_ROWS`: `product_id` int, `product_name` and `category`
-        text or null, `quantity` int, `sales` Decimal.
+        One row per product, highest sales first; of more than `MOST_ROWS` only these are shown: `product_id` int,
+        `product_name` and `category` text or null, `quantity` int, `sales` Decimal.
     total_sales
         Sales of all products, also of those beyond the frame.
     """
     name, question = "sales_by_product", "How much does each product earn?"
     table, rows = _read_frame(name, frame)
+    is_truncated = len(rows) > MOST_ROWS
+    table, rows = replace(table, rows=table.rows[:MOST_ROWS]), rows[:MOST_ROWS]
     labels = _product_labels([(number, product) for number, product, *_ in rows])
     earned = [(label, row[-1] or Decimal(0)) for label, row in zip(labels, rows, strict=True)]
     if not earned:
         return Finding(name, question, *headlines.NO_SALES, table)
-    is_truncated = len(earned) >= MOST_ROWS
     statement = headlines.sales_by_product(earned, total_sales, is_truncated=is_truncated)
     finding = Finding(name, question, *statement, table)
-    return _with_bars(finding, earned, _Measure("Sales"), total_sales, others="all others" if is_truncated else "")
+    return _with_bars(finding, earned, _Measure("Sales"), total_sales, None if is_truncated else len(earned))
 
 
 def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int, pii: Pii = "mask") -> Finding:
@@ -190,9 +198,10 @@ def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int, pii: P
     Parameters
     ----------
     frame
-        One row per customer with a purchase, highest sales first, at most `MOST_ROWS`: `customer_id` int, null for all
-        anonymous visitors together, `purchases` int, `quantity` int, `sales` Decimal. It may have `first_name` and
-        `last_name`, text or null: then the table says the name too, but not the CSV.
+        One row per customer with a purchase, highest sales first, at most `MOST_ROWS`, and among them, if they bought,
+        one for all anonymous visitors together: `customer_id` int, null for these, `purchases` int, `quantity` int,
+        `sales` Decimal. It may have `first_name` and `last_name`, text or null: then the table says the name too, but
+        not the CSV.
     total_sales
         Sales to all customers, also to those beyond the frame.
     customers
@@ -210,21 +219,20 @@ def spend_by_customer(frame: Frame, total_sales: Decimal, customers: int, pii: P
     spent = [
         (row[0], customer_name, row[-1] or Decimal(0))
         for row, customer_name in zip(rows, names or [None] * len(rows), strict=True)
+        if row[0] is not None
     ]
-    buyers = max(customers, len(rows)) if len(rows) >= MOST_ROWS else len(rows)
-    finding = Finding(name, question, *_spend_statement(spent, total_sales, buyers), table)
-    amounts = [(_customer_label(number, customer_name), sales) for number, customer_name, sales in spent]
-    return _with_bars(finding, amounts, _Measure("Spend"), total_sales, buyers)
-
-
-def _spend_statement(
-    spent: Sequence[tuple[int | None, str | None, Decimal]], total_sales: Decimal, buyers: int
-) -> headlines.Statement:
-    """State the spending of the customers known by number and, apart from them, of the anonymous visitors."""
-    known = [(_customer_in_sentence(number, name), sales) for number, name, sales in spent if number is not None]
-    anonymous = [sales for number, _, sales in spent if number is None]
+    anonymous = [row[-1] or Decimal(0) for row in rows if row[0] is None]
+    buyers = (max(customers, len(rows)) if len(rows) >= MOST_ROWS else len(rows)) - len(anonymous)
     sales = total([total_sales, -total(anonymous)])
-    return headlines.spend_by_customer(known, sales, buyers - len(anonymous), total(anonymous) if anonymous else None)
+    in_words = [(_customer_in_sentence(number, named), value) for number, named, value in spent]
+    statement = headlines.spend_by_customer(in_words, sales, buyers, total(anonymous) if anonymous else None)
+    finding = Finding(name, question, *statement, table)
+    if not spent:
+        return finding
+    amounts = [(_customer_label(number, named), value) for number, named, value in spent]
+    measure = _Measure("Spend")
+    apart = [measure.bar("Without a number", value, 0) for value in anonymous]
+    return _with_bars(finding, amounts, measure, sales, buyers, apart)
 
 
 def _customer_in_sentence(number: int, name: str | None) -> str:
@@ -232,10 +240,8 @@ def _customer_in_sentence(number: int, name: str | None) -> str:
     return f"{isolated(name)} (customer {number})" if name else f"customer {number}"
 
 
-def _customer_label(number: int | None, name: str | None) -> str:
+def _customer_label(number: int, name: str | None) -> str:
     """A customer beside a bar."""
-    if number is None:
-        return name_or_placeholder(None, "customer")
     return f"{isolated(name)} ({number})" if name else f"Customer {number}"
 
 
@@ -260,6 +266,9 @@ def _product_labels(products: Sequence[tuple[int | None, str | None]]) -> list[s
     nameless = name_or_placeholder(None, "name")
     names = [name_or_placeholder(product, "name") for _, product in products]
     counts = Counter(names)
+    # A product may be called as another one is with its id.
+    taken = {f"{name} {number}" for name, (number, _) in zip(names, products, strict=True) if counts[name] > 1}
+    counts.update(taken)
     return [
         f"Product {number} {nameless}" if name == nameless else f"{name} {number}" if counts[name] > 1 else name
         for name, (number, _) in zip(names, products, strict=True)
@@ -271,26 +280,30 @@ def _with_bars(
     amounts: Sequence[tuple[str, Decimal]],
     measure: _Measure,
     whole: Decimal | None,
-    count: int = 0,
-    others: str = "",
+    count: int | None = 0,
+    apart: Sequence[Bar] = (),
 ) -> Finding:
     """Add a plot of the highest amounts, and an alternative text that names the first five.
 
-    One line stands for all that is not drawn: `count` is how many amounts there are, if more than those given, `others`
-    the label of that line where nobody knows, and `whole` the sum of all, None if they have none.
+    One line stands for all that is not drawn: `count` is how many amounts there are, if more than those given, None if
+    more but nobody knows how many, and `whole` the sum of all, None if they have none. `apart` are lines of text for
+    what is none of them.
     """
     ranked = sorted(amounts, key=lambda amount: amount[1], reverse=True)
     drawn = ranked[: plots.MOST_BARS]
     bars = [measure.bar(label, value, float(value)) for label, value in drawn]
-    named = "; ".join(f"{label} {measure.exact(value)}" for label, value in ranked[:5])
-    more = f"; and {len(ranked) - 5:,} more" if len(ranked) > 5 else ""
-    alt = f"Bars of {measure.unit.lower()}, longest first: {named}{more}."
-    remainder = None
-    if not_drawn := max(count, len(ranked)) - len(drawn):
-        label = others or plural(not_drawn, "other")
+    texts = [*apart]
+    left_out = None if count is None else max(count, len(ranked)) - len(drawn)
+    if left_out != 0:
+        label = "all others" if left_out is None else plural(left_out, "other")
         left = None if whole is None else total([whole, -total(value for _, value in drawn)])
-        remainder = Bar(label, 0) if left is None else measure.bar(label, left, 0)
-    return replace(finding, svg=plots.bar_chart(finding.name, measure.unit, bars, alt, remainder), alt=alt)
+        texts.insert(0, Bar(label, 0) if left is None else measure.bar(label, left, 0))
+    named = "; ".join(f"{label} {measure.exact(value)}" for label, value in ranked[:5])
+    if len(ranked) > 5:
+        named += "; and all others" if count is None else f"; and {max(count, len(ranked)) - 5:,} more"
+    beside = "".join(f" {line.label}: {line.exact}." for line in apart)
+    alt = f"Bars of {measure.unit.lower()}, longest first: {named}.{beside}"
+    return replace(finding, svg=plots.bar_chart(finding.name, measure.unit, bars, alt, texts), alt=alt)
 
 
 def _read_frame(name: str, frame: Frame) -> tuple[Table, list[list[Any]]]:

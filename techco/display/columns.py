@@ -10,7 +10,7 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
-from techco.display.wording import WEEKDAYS, amount, one_line, short_day
+from techco.display.wording import WEEKDAYS, amount, one_line, quoted, short_day
 
 ColumnKind = Literal["text", "integer", "money", "percent", "date"]
 Value = str | int | None
@@ -60,7 +60,10 @@ def cell_text(value: Value, column: Column, null: str = _UNKNOWN) -> str:
     if value is None and column.kind == "text":
         return null.format(column.label[:1].lower() + column.label[1:])
     text = format_value(value, column.kind)
-    return one_line(text) if column.kind == "text" and isinstance(value, str) else text
+    if column.kind != "text" or not isinstance(value, str):
+        return text
+    text = one_line(text)
+    return quoted(text) if text in (_UNKNOWN, cell_text(None, column, null)) else text
 
 
 def rows_html(

@@ -1,8 +1,8 @@
 """State each finding in a headline, and in a sentence what the headline leaves out.
 
-A headline begins with a capital letter, as far as what comes first has one, and has no full stop. The sentence never
-repeats it; it is empty where nothing more is to say. Every number of a finding is exact in one of the two. Names come
-as they shall be read.
+A headline begins with a capital letter, unless a name of the shop comes first, which stays as it is (`eBooks`), and has
+no full stop. The sentence never repeats it; it is empty where nothing more is to say. Every number of a finding is
+exact in one of the two. Names come as they shall be read.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def sales_by_category(earned: Amounts, nameless: str) -> Statement:
     if most == whole:
         return Statement(f"All sales come from {best[0]}", f"Total sales are {amount(whole)}.")
     part, exact = _share_in_words(most, whole)
-    subject, many = sentence_case(listed(best)), len(best) > 1
+    subject, many = listed(best), len(best) > 1
+    if best[0] == _NAMELESS:
+        subject = sentence_case(subject)
     verb = "bring" if many or best == [_NAMELESS] else "brings"
     # A large share says by itself that no other is larger.
     lead = "" if 4 * most >= whole and (not many or len(best) == len(earned)) else "the most, "
@@ -183,7 +185,7 @@ def spend_by_customer(spent: Amounts, known_sales: Decimal, customers: int, anon
     Parameters
     ----------
     spent
-        Name and spending of the customers that spend the most.
+        Name, or `customer 7`, and spending of the customers that spend the most.
     known_sales
         Spending of all customers known by number.
     customers
@@ -207,9 +209,8 @@ def _spending_by_number(spent: Amounts, known_sales: Decimal, customers: int, by
     if not most:
         return Statement(f"No customer{by_number} spent anything", f"{bought}, but nothing with a price above zero.")
     if customers == 1:
-        return Statement(
-            f"{sentence_case(best[0])} spent {amount(known_sales)}", f"No other customer{by_number} bought anything."
-        )
+        subject = sentence_case(best[0]) if best[0].removeprefix("customer ").isdigit() else best[0]
+        return Statement(f"{subject} spent {amount(known_sales)}", f"No other customer{by_number} bought anything.")
     if Fraction(known_sales) == customers * Fraction(most):
         return Statement(f"Every customer{by_number} spent the same, {amount(most)}", f"{bought} something.")
     names = listed(best, at_least=len(best) == len(spent) < customers)

@@ -64,7 +64,7 @@ class Bar:
         return f"{self.label}: {self.exact}" if self.exact else self.label
 
 
-def bar_chart(name: str, title: str, rows: Sequence[Bar], alt: str, remainder: Bar | None = None) -> str:
+def bar_chart(name: str, title: str, rows: Sequence[Bar], alt: str, texts: Sequence[Bar] = ()) -> str:
     """Draw horizontal bars, the first on top, each with its number.
 
     Parameters
@@ -77,15 +77,15 @@ def bar_chart(name: str, title: str, rows: Sequence[Bar], alt: str, remainder: B
         One to `MOST_BARS` bars, lengths not negative, sorted as they shall appear.
     alt
         The plot in words.
-    remainder
-        What is not drawn, as a line of text below the bar_chart: a bar for it would dwarf the others.
+    texts
+        What is not drawn, each as a line of text below the bars: a bar for it would dwarf the others.
 
     Returns
     -------
     str
         One `<svg>` element.
     """
-    lines = [*rows, remainder] if remainder else list(rows)
+    lines = [*rows, *texts]
     right = max(_width(line.value) for line in lines) + 10
     labels = [_shorten(line.label, min(_LABEL, WIDTH - _SHORTEST - right - 12)) for line in lines]
     left = max(_width(label) for label in labels) + 12
@@ -94,9 +94,9 @@ def bar_chart(name: str, title: str, rows: Sequence[Bar], alt: str, remainder: B
     canvas.text(left, canvas.height - 15, title, "left", faded=True)
     for row, (line, label) in enumerate(zip(lines, labels, strict=True)):
         base = canvas.height - _TITLE - 2 - _ROW * (row + 0.5) - _FONT * 0.35
-        canvas.text(left - 8, base, label, "right", faded=line is remainder, hint=line.hint)
+        canvas.text(left - 8, base, label, "right", faded=row >= len(rows), hint=line.hint)
         end = line.length / longest * (WIDTH - left - right)
-        canvas.text(left + end + 6, base, line.value, "left", faded=line is remainder)
+        canvas.text(left + end + 6, base, line.value, "left", faded=row >= len(rows))
     return canvas.svg()
 
 
@@ -271,7 +271,7 @@ def _width_in_ems(character: str) -> float:
     category = unicodedata.category(character)
     if category in ("Mn", "Me", "Cf"):
         return 0
-    if category == "So":
+    if category in ("So", "Cn"):  # emoji that are younger than this Python have no category
         return 1.3
     if unicodedata.east_asian_width(character) in "WF":
         return 1.05

@@ -6,6 +6,7 @@ No locale is asked: the same data give the same words on every machine.
 from __future__ import annotations
 
 import datetime
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
@@ -33,6 +34,12 @@ _NUMBER_WORDS = ("", "one", "two", "three", "four", "five", "six", "seven", "eig
 _EXACT_CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
 _THREE_DIGIT_CONTEXT = Context(prec=3, rounding=ROUND_HALF_UP)
 _CENT = Decimal("0.01")
+# What stands for nothing, for all or for the rest where names of the shop stand.
+_OWN_WORDS = re.compile(
+    r"–|all|any action|all others|[\d,]+ others?|without a number|products without a category|"
+    r"(Product \d+ )?\(no [a-z]+\)",
+    re.IGNORECASE | re.ASCII,
+)
 ZERO_WIDTH_JOINER = "\u200d"
 _SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 # Embeddings, overrides and isolates of the bidirectional algorithm.
@@ -114,7 +121,9 @@ def fraction(part: int | Decimal, whole: int | Decimal) -> str:
 
 
 def change(now: Decimal, before: Decimal) -> str:
-    """Write how a figure has changed: `+12 %`, `−3.4 %`, `4.2 times as much`, `unchanged`, `was 0`."""
+    """Write how a figure has changed: `+12 %`, `−3.4 %`, `4.2 times as much`, `unchanged`, `was 0`; `−100 %` only if
+    nothing is left.
+    """
     if now == before:
         return "unchanged"
     if not before:
@@ -126,6 +135,8 @@ def change(now: Decimal, before: Decimal) -> str:
         if per_cent < Decimal("0.1"):
             return "almost unchanged"
         shown = per_cent.quantize(Decimal("0.1") if per_cent < Decimal("9.95") else Decimal(1))
+    if shown == 100 and 0 < now < before:
+        return "almost −100 %"
     return f"{'+' if now > before else '−'}{f'{shown:f}'.removesuffix('.0')} %"
 
 
@@ -217,7 +228,10 @@ def one_line(text: str, limit: int = 0) -> str:
 
 
 def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs", "Cn") or character in "\u2028\u2029"
+    # Noncharacters, which no XML holds, have the same category as letters and emoji younger than this Python.
+    code = ord(character)
+    is_no_character = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return is_no_character or unicodedata.category(character) in ("Cc", "Cs") or character in "\u2028\u2029"
 
 
 def first_graphemes(text: str, count: int) -> str:
@@ -239,8 +253,17 @@ def isolated(text: str) -> str:
 
 
 def name_or_placeholder(name: str | None, what: str) -> str:
-    """Return a name from the raw files, at most 60 characters; `(no category)` where there is none."""
-    return isolated(one_line(name or "", 60)) or f"(no {what})"
+    """Return a name from the raw files, at most 60 characters; `(no category)` where there is none.
+
+    A name that reads like words of ours is in quotation marks.
+    """
+    shown = isolated(one_line(name or "", 60))
+    return quoted(shown) if _OWN_WORDS.fullmatch(shown) else shown or f"(no {what})"
+
+
+def quoted(name: str) -> str:
+    """Write a name of the shop that reads like words of ours: `“(no category)”`."""
+    return f"“{name}”"
 
 
 def initials(names: Sequence[str]) -> str:

@@ -18,9 +18,9 @@ from techco.display.wording import change, span
 _FIGURES: dict[str, tuple[str, ColumnKind, str]] = {
     "total_sales": ("Total sales", "money", ""),
     "purchases": ("Purchases", "integer", ""),
-    "average_order": ("Average order", "money", "per purchase of a known product"),
+    "average_purchase_line": ("Average purchase line", "money", "per purchase of a known product"),
     "unique_customers": ("Active customers", "integer", ""),
-    "conversion": ("Conversion", "percent", "of viewing customers bought"),
+    "conversion": ("Conversion", "percent", "of active customers bought"),
 }
 NOT_INGESTED = "earlier days not ingested"
 NO_EARLIER_DATA = "no earlier data"

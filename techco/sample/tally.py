@@ -183,7 +183,10 @@ class Tally:
     def _spend_by_customer(self) -> list[Row]:
         purchases, quantity, cents = self.spent
         buyers = np.flatnonzero(purchases)
-        highest = buyers[np.argsort(-cents[buyers], kind="stable")][:TOP].tolist()
+        ordered = buyers[
+            np.lexsort((buyers, -cents[buyers], buyers > 0))
+        ]  # anonymous ones, number 0, are among the top
+        highest = sorted(ordered[:TOP].tolist(), key=lambda number: (-cents[number], number == 0, number))
         return [
             {
                 "customer_id": number or None,

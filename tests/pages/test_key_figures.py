@@ -17,15 +17,16 @@ from techco.report.key_figures import Tile, explanation, tiles, trend_line
 from tests.support.reports import RUN, analysis, make_record, step
 
 FIGURES: dict[str, Value] = {
-    "total_sales": "12.50", "purchases": 3, "average_order": "4.17", "unique_customers": 2, "conversion": "12.3",
+    "total_sales": "12.50", "purchases": 3, "average_purchase_line": "4.17", "unique_customers": 2,
+    "conversion": "12.3",
 }  # fmt: skip
 COURSE: dict[str, ColumnKind] = {
-    "first_day": "date", "total_sales": "money", "purchases": "integer", "average_order": "money",
+    "first_day": "date", "total_sales": "money", "purchases": "integer", "average_purchase_line": "money",
     "unique_customers": "integer", "conversion": "percent",
 }  # fmt: skip
 EARLIER: dict[str, Value] = {
     "start_date": "2023-07-01", "end_date": "2023-07-31", "days": 31, "days_with_data": 31, "total_sales": "10.00",
-    "purchases": 3, "average_order": None, "unique_customers": 0, "logs": 100, "conversion": "13.3",
+    "purchases": 3, "average_purchase_line": None, "unique_customers": 0, "logs": 100, "conversion": "13.3",
 }  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def test_a_period_before_that_is_not_wholly_ingested_is_not_compared_with(out: P
 
 
 def test_an_unknown_figure_has_no_change() -> None:
-    tile = made({"average_order": None}, EARLIER)[0]
+    tile = made({"average_purchase_line": None}, EARLIER)[0]
     assert (tile.value, tile.note, tile.change, tile.trend) == ("–", "none in this period", "", "")
 
 
@@ -95,6 +96,9 @@ def test_an_unknown_figure_has_no_change() -> None:
     [
         ("0.01", "0.01", "unchanged", ""),
         ("0.00", "0.01", "−100 %", "down"),
+        ("3.00", "1000.00", "almost −100 %", "down"),
+        ("5.00", "1000.00", "almost −100 %", "down"),
+        ("5.01", "1000.00", "−99 %", "down"),
         ("0.01", "0.00", "was 0", "up"),
         ("90.00", "100.00", "−10 %", "down"),
         ("123456789012345678.90", "1.00", "123,456,789,012,345,679 times as much", "up"),
@@ -118,7 +122,7 @@ def test_each_figure_has_a_line_that_tells_its_course() -> None:
     assert labels == [
         "Total sales over the period: lowest 2.50, highest 10.00, last 2.50",
         "Purchases over the period: lowest 1, highest 2, last 2",
-        "Average order over the period: lowest 1.25, highest 10.00, last 1.25",
+        "Average purchase line over the period: lowest 1.25, highest 10.00, last 1.25",
         "Active customers over the period: lowest 1, highest 2, last 2",
         "Conversion over the period: lowest 5.0 %, highest 50.0 %, last 5.0 %",
     ]

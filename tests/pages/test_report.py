@@ -124,7 +124,7 @@ def test_the_record_gets_metrics_and_the_paths_of_what_was_written(site: Path, c
 def test_the_first_page_says_shop_period_figures_and_findings_in_order(site: Path, completed: RunRecord) -> None:
     text = Reader(folder(site) / "index.html").text
     assert "1 to 31 August 2023" in text
-    assert "Total sales 12.50 Purchases 3 Average order 4.17" in text
+    assert "Total sales 12.50 Purchases 3 Average purchase line 4.17" in text
     assert "Conversion 12.3 %" in text
     sentences = [
         "Views are 97 % of all actions 87 of 90 actions are views; one action in 30 is a purchase.",

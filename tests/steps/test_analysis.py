@@ -93,9 +93,9 @@ def test_every_breakdown_sums_to_the_total(spark: SparkSession, by: str) -> None
 
 def test_totals(spark: SparkSession) -> None:
     row = analysis.totals(full_data(spark)).collect()[0].asDict()
-    assert {**row, "total_sales": str(row["total_sales"])} == {
-        "logs": 7, "purchases": 4, "sold": 3, "buyers": 3, "unique_customers": 3,
-        "logs_unknown_product": 1, "purchases_unknown_product": 1, "total_sales": "50.50",
+    assert {name: str(value) if isinstance(value, Decimal) else value for name, value in row.items()} == {
+        "logs": 7, "purchases": 4, "sold": 3, "buyers": 3, "unique_customers": 3, "purchasers": 3,
+        "logs_unknown_product": 1, "purchases_unknown_product": 1, "total_sales": "50.50", "largest_sale": "20.20",
     }  # fmt: skip
 
 
@@ -105,20 +105,13 @@ def test_logs_and_purchases_of_unknown_products_are_counted_apart(spark: SparkSe
     assert (row.logs_unknown_product, row.purchases_unknown_product, row.purchases) == (3, 1, 1)
 
 
-def test_conversion_counts_viewers_that_bought(spark: SparkSession) -> None:
-    assert rows(analysis.conversion(full_data(spark))) == [(3, 3)]
-    views_only = [log for log in LOGS if log[3] == "view" or log[1] == 1]
-    assert rows(analysis.conversion(full_data(spark, list(views_only)))) == [(3, 1)]
-
-
 def test_figures_over_time_are_those_of_each_stretch(spark: SparkSession) -> None:
     first = date(2023, 7, 31)
     assert rows(analysis.figures_over_time(full_data(spark), first, 1)) == [
-        (1, "40.40", 2, 2, 2, 1, 1), (2, "10.10", 2, 1, 1, 0, 0), (3, "0.00", 0, 0, 2, 2, 0),
+        (1, "40.40", 2, 2, 2, 2), (2, "10.10", 2, 1, 1, 1), (3, "0.00", 0, 0, 2, 0),
     ]  # fmt: skip
-    # Customer 2 buys in the first interval and views in the second, so is no converted viewer in either.
     assert rows(analysis.figures_over_time(full_data(spark), first, 3)) == [
-        (0, "50.50", 4, 3, 3, 1, 1), (1, "0.00", 0, 0, 2, 2, 0),
+        (0, "50.50", 4, 3, 3, 3), (1, "0.00", 0, 0, 2, 0),
     ]  # fmt: skip
     assert rows(analysis.figures_over_time(full_data(spark, []), first, 1)) == []
 
@@ -172,8 +165,10 @@ def test_products_and_customers_are_limited_to_the_highest(
 ) -> None:
     monkeypatch.setattr(analysis, "MOST_ROWS", 2)
     frame = full_data(spark, sold((1, 1, "A", "1"), (2, 2, "A", "3"), (3, 3, "A", "2")))
-    assert [row[0] for row in rows(analysis.sales_by_product(frame))] == [2, 3]
+    assert [row[0] for row in rows(analysis.sales_by_product(frame))] == [2, 3, 1]  # the last tells that there are more
     assert [row[0] for row in rows(analysis.spend_by_customer(frame))] == [2, 3]
+    anonymous = full_data(spark, sold((1, 1, "A", "3"), (2, 2, "A", "3"), (None, 3, "A", "1")))
+    assert [row[0] for row in rows(analysis.spend_by_customer(anonymous))] == [1, None]
 
 
 def test_a_product_that_was_renamed_is_one_product(spark: SparkSession) -> None:
@@ -188,9 +183,10 @@ def test_days_are_in_order(spark: SparkSession) -> None:
     ]  # fmt: skip
 
 
-def test_anonymous_visitors_are_no_viewers(spark: SparkSession) -> None:
+def test_anonymous_visitors_are_no_customers_that_bought(spark: SparkSession) -> None:
     anonymous = [(1, None, 1, action, 1, None, None, None, None) for action in ("view", "purchase")]
-    assert rows(analysis.conversion(full_data(spark, [*anonymous, *act("purchase", 1), *act("view", 2)]))) == [(1, 0)]
+    row = analysis.totals(full_data(spark, [*anonymous, *act("purchase", 1, 1), *act("view", 2)])).collect()[0]
+    assert (row.unique_customers, row.purchasers) == (2, 1)
 
 
 def test_sums_of_quantities_do_not_overflow(spark: SparkSession) -> None:
@@ -231,7 +227,7 @@ def test_a_summary_names_what_the_reader_should_know(three_days: Shop) -> None:
     summary = analysis.summarize(three_days)
     assert (summary.total_sales, summary.buyers) == (Decimal("30.30"), 1)
     assert summary.key_figures.values == {
-        "total_sales": "30.30", "purchases": 2, "average_order": "30.30", "unique_customers": 2, "logs": 3,
+        "total_sales": "30.30", "purchases": 2, "average_purchase_line": "30.30", "unique_customers": 2, "logs": 3,
         "conversion": "100.0",
     }  # fmt: skip
     assert summary.data_quality.values == {
@@ -272,7 +268,7 @@ def test_ratios_are_rounded_half_up(three_days: Shop) -> None:
     ingest(three_days)
     join(three_days)
     key_figures = analysis.summarize(three_days).key_figures.values
-    assert (key_figures["average_order"], key_figures["conversion"]) == ("0.03", "6.3")  # of 0.025 and 6.25
+    assert (key_figures["average_purchase_line"], key_figures["conversion"]) == ("0.03", "6.3")  # of 0.025 and 6.25
 
 
 def test_only_on_the_sample_shop_the_steps_before_are_run(three_days: Shop) -> None:
@@ -289,7 +285,7 @@ def test_a_summary_of_nothing_divides_by_nothing(three_days: Shop) -> None:
     join(three_days)
     summary = analysis.summarize(three_days)
     assert summary.key_figures.values == {
-        "total_sales": "0.00", "purchases": 0, "average_order": None, "unique_customers": 0, "logs": 0,
+        "total_sales": "0.00", "purchases": 0, "average_purchase_line": None, "unique_customers": 0, "logs": 0,
         "conversion": None,
     }  # fmt: skip
     assert summary.data_quality.values["days_without_data"] == 3

@@ -55,8 +55,8 @@ def analysis() -> list[Shown]:
 
     product_rows = [(7, SCRIPT, "Toys", 2, Decimal("9.50")), (8, FORMULA, None, 1, Decimal("3.00"))]
     return [
-        Figures("key_figures", {"total_sales": "12.50", "purchases": 3, "average_order": "4.17", "unique_customers": 2,
-                                "logs": 90, "conversion": "12.3"}),
+        Figures("key_figures", {"total_sales": "12.50", "purchases": 3, "average_purchase_line": "4.17",
+                                "unique_customers": 2, "logs": 90, "conversion": "12.3"}),
         Figures("data_quality", {"logs_unknown_product": 2, "purchases_unknown_product": 1, "logs_unknown_customer": 0,
                                  "days_without_data": 3}),
         Table.of("days_without_data", [Column("event_date", "date")], [["2023-08-05"], ["2023-08-07"], ["2023-08-08"]]),

@@ -170,7 +170,7 @@ def test_days_below_a_line_are_evenly_apart_where_the_period_allows_it() -> None
 
 
 def test_a_cut_list_does_not_pretend_to_know_how_many_others_there_are() -> None:
-    rows = [(n, f"P{n}", "c", 1, Decimal(1)) for n in range(findings.MOST_ROWS)]
+    rows = [(n, f"P{n}", "c", 1, Decimal(1)) for n in range(findings.MOST_ROWS + 1)]
     assert ">all others<" in products(*rows, total="5000.00").svg
 
 

@@ -132,3 +132,13 @@ def test_names_from_right_to_left_are_kept_apart() -> None:
 def test_names_in_a_row_may_be_the_least_there_are() -> None:
     assert listed(["a", "b", "c", "d"], at_least=True) == "a, b and at least 2 others"
     assert listed(["a", "b", "c"], at_least=True) == "a, b and c"
+
+
+@pytest.mark.parametrize("text", ["Pink \U0001fa77 mug", "\U0001fae8", "\U0001f6d8", "\U000323b0", "\ue000"])
+def test_text_is_shown_as_it_is_even_if_this_python_is_older_than_its_letters(text: str) -> None:
+    assert one_line(text) == name_or_placeholder(text, "name") == text
+
+
+@pytest.mark.parametrize("char", ["\0", "\x1b", "\x85", "\ud800", "\ufffe", "\U0010ffff", "\ufdd0", "\u2028"])
+def test_only_what_is_no_character_of_a_text_becomes_a_blank(char: str) -> None:
+    assert one_line(f"a{char}b") == "a b"
