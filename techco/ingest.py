@@ -129,9 +129,10 @@ def _in_files(shop: Shop, files: list[RawFile], periods: Sequence[Period]) -> li
 def _files(shop: Shop) -> list[RawFile]:
     """List all raw files of the period; the last two are those of customers and products."""
     storage = shop.storage
-    storage.check_writable()
     customers, products = raw_file(storage, CUSTOMER_FILE), raw_file(storage, PRODUCT_FILE)
-    return [*log_files(storage, shop.period, shop.days_around), customers, products]
+    files = [*log_files(storage, shop.period, shop.days_around), customers, products]
+    storage.check_writable()  # last: nothing is left in a folder that is no shop
+    return files
 
 
 def _replace(

@@ -7,12 +7,13 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
 from techco import __version__
 from techco.cli.printing import print_error
-from techco.errors import TechcoError
+from techco.errors import ParameterError, TechcoError
 from techco.system import signals
 
 ISSUES = "the project's issue tracker"
@@ -23,6 +24,7 @@ _PLACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EP
 def exit_codes() -> Iterator[None]:
     """Turn errors into exit codes and words; a decorator of every command."""
     try:
+        _check_current_folder()
         yield
     except (typer.Exit, BrokenPipeError):  # Typer ends quietly when the reader of a pipe has gone
         raise
@@ -36,6 +38,13 @@ def exit_codes() -> Iterator[None]:
             raise typer.Exit(error.exit_code) from None
         _print_unexpected(error)
         raise typer.Exit(1) from None
+
+
+def _check_current_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise ParameterError("The current folder has been removed. Change into one that is there: cd ~") from None
 
 
 def _print_unexpected(error: Exception) -> None:

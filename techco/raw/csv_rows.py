@@ -7,6 +7,8 @@ without any quote is split by the engine, in parallel, which is then the same.
 from __future__ import annotations
 
 import csv
+import difflib
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -29,6 +31,7 @@ MAX_RECORD_CHARS = 2**20
 _AGAIN_CHARS = 16 * 2**20
 _AGAIN_TIMES = 8
 _SHOWN_CHARS = 300
+_OTHER_SIGNS = (";", "\t", "|")  # by which fields are separated in files that are not read
 _BREAKS = "\r\n"
 _BLANKS = " \t\r\n"
 
@@ -94,8 +97,25 @@ def _places(file: RawFile, header: list[str], columns: Sequence[str]) -> dict[st
         twice = [name for name in missing if name in found]
         what = f"has the column {twice[0]} twice" if twice else f"has no column {', '.join(missing)}"
         shown = _shown(", ".join(found)) or "nothing"
-        raise RawFileError(f"{file.name} {what}. Found: {shown}. Expected, in any order: {', '.join(columns)}.")
+        raise RawFileError(
+            f"{file.name} {what}. Found: {shown}. Expected, in any order: {', '.join(columns)}."
+            f"{_near_miss(found, missing)}"
+        )
     return {name: found.index(name) for name in columns}
+
+
+def _near_miss(found: Sequence[str], missing: Sequence[str]) -> str:
+    """Return what to do about a header that only looks otherwise; empty if nothing is like what is missing."""
+    for sign in _OTHER_SIGNS:
+        if set(missing) & {tidy(part) for name in found for part in name.split(sign)}:
+            shown = "tabs" if sign == "\t" else repr(sign)
+            return f" The columns are separated by {shown}: save the file with commas."
+    by_letters = {re.sub(r"[^a-z0-9]", "", name): name for name in found}
+    pairs = []
+    for name in missing:
+        if near := difflib.get_close_matches(name.replace("_", ""), by_letters, 1, 0.8):
+            pairs.append(f"{_shown(by_letters[near[0]])} to {name}")
+    return f" Rename {' and '.join(pairs)}, if that is what is meant." if pairs else ""
 
 
 def _shown(text: str) -> str:

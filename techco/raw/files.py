@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+import re
+from collections.abc import Iterable, Sequence
 
 from techco.errors import RawFileError
 from techco.period import Period
-from techco.storage.base import LOGS, LOGS_FOLDER, RawFile, Storage, is_readable
+from techco.storage.base import CUSTOMERS, LOGS, LOGS_FOLDER, PRODUCTS, TABLES_FOLDER, RawFile, Storage, is_readable
 
+_LOG_FORMS = (LOGS, LOGS + ".gz", LOGS_FOLDER)
+_MOST_FOLDERS = 8  # in so many, raw files are looked for that are not at the root
 _LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+
+
+def check_present(storage: Storage) -> None:
+    """Refuse a storage that lacks a raw file, without reading or writing anything.
+
+    Raises
+    ------
+    RawFileError
+        Names the first one that is missing, and what may be meant by the names that are there.
+    """
+    names = storage.names()
+    for name in (CUSTOMERS, PRODUCTS):
+        if name not in names:
+            raise _missing(storage, name)
+    if not any(name in names for name in _LOG_FORMS):
+        raise _missing(storage, LOGS)
 
 
 def raw_file(storage: Storage, name: str) -> RawFile:
@@ -26,9 +46,7 @@ def raw_file(storage: Storage, name: str) -> RawFile:
             "Put the shop's file there and run again."
         )
     if file is None:
-        raise RawFileError(
-            f"No {name} in {storage.url}. {_found(storage)} Make a sample to compare: techco generate ./shop"
-        )
+        raise _missing(storage, name)
     if not file.size:
         raise RawFileError(f"{name} in {storage.url} is empty (0 bytes). Put the shop's file there and run again.")
     return file
@@ -64,16 +82,13 @@ def all_log_files(storage: Storage) -> list[RawFile]:
         When there are none, when both forms are there, or when a file has an unknown suffix.
     """
     names = storage.names()
-    forms = [name for name in (LOGS, LOGS + ".gz", LOGS_FOLDER) if name in names]
+    forms = [name for name in _LOG_FORMS if name in names]
     if len(forms) > 1:
         raise RawFileError(
             f"Both {' and '.join(forms)} in {storage.url}: which one counts? Keep one, move the other away."
         )
     if not forms:
-        raise RawFileError(
-            f"No {LOGS} in {storage.url}. Expected {LOGS} or a folder {LOGS_FOLDER}/. {_found(storage)} "
-            "Make a sample to compare: techco generate ./shop"
-        )
+        raise _missing(storage, LOGS)
     if forms != [LOGS_FOLDER]:
         return [raw_file(storage, forms[0])]
     files = storage.files(LOGS_FOLDER)
@@ -121,8 +136,41 @@ def _check_log_name(storage: Storage, name: str) -> None:
         )
 
 
-def _found(storage: Storage) -> str:
+def _missing(storage: Storage, name: str) -> RawFileError:
+    """Return the error for a raw file that is not there, with what may be meant by the names that are."""
     names = storage.names()
-    if not names:
-        return "It is empty."
-    return f"Found: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}."
+    shown = f"Found: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}." if names else "It is empty."
+    forms = f"Expected {LOGS} or a folder {LOGS_FOLDER}/. " if name == LOGS else ""
+    near = _near_miss(name, names) or _in_a_folder(storage, name, names)
+    remedy = near or "Make a sample to compare: techco generate ./shop"
+    return RawFileError(f"No {name} in {storage.url}. {forms}{shown} {remedy}")
+
+
+def _near_miss(name: str, names: Sequence[str]) -> str:
+    """Return what to do if a name is like that of the missing file; empty if none is."""
+    taken = (CUSTOMERS, PRODUCTS, *_LOG_FORMS, TABLES_FOLDER)
+    keys = {other: _key(other) for other in names if other not in taken}
+    stem = _key(name)
+    alike = [other for other, key in keys.items() if stem.startswith(key[:4]) and len(key) > 2]
+    alike += difflib.get_close_matches(name, keys, 1, 0.75)
+    if not alike:
+        return ""
+    near = max(alike, key=lambda other: difflib.SequenceMatcher(None, name, other).ratio())
+    wanted = next((form for form in (name, f"{LOGS}.gz") if near.lower().endswith(form[form.index(".") :])), "")
+    if wanted and (wanted == name or name == LOGS):
+        return f"Is it {near}? Then rename that to {wanted}."
+    return f"Is it {near}? Then save what is in it as {name}."
+
+
+def _key(name: str) -> str:
+    """Return the letters of a name before its suffix in lower case."""
+    return re.sub(r"[^a-z]", "", name.lower().partition(".")[0])
+
+
+def _in_a_folder(storage: Storage, name: str, names: Sequence[str]) -> str:
+    """Return what to do if a folder of the storage has the file; empty if none has."""
+    folders = [one for one in names if "." not in one and one != TABLES_FOLDER][:_MOST_FOLDERS]
+    found = next((folder for folder in folders if storage.find(f"{folder}/{name}")), None)
+    return (
+        f"The folder {found} has it. Is the shop there? Then give `storage='{storage.url}/{found}'`." if found else ""
+    )

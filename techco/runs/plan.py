@@ -15,6 +15,7 @@ from techco.engines.names import parse_engine
 from techco.notebooks.kernelspecs import find_kernel
 from techco.notebooks.parameters import Template, read_template
 from techco.period import Period
+from techco.raw.files import check_present
 from techco.records.find import find_run
 from techco.records.record import STEPS, RunRecord, StepRecord
 from techco.runs.own_templates import read_own_template
@@ -108,6 +109,8 @@ def make_plan(request: RunRequest) -> RunPlan:
     storage = open_storage(request.storage, request.access)
     refuse_credentials(request.parameters)  # those of the storage are known by now
     check_path("out", str(request.out.absolute()))
+    if "ingest" in left and request.templates is None and not request.prepare_only:
+        check_present(storage)
     if set(request.steps) - {"analysis"}:  # analysis only reads
         storage.check_writable()
     planned = tuple(step.with_values(storage=storage.url) for step in steps if step.name in left)

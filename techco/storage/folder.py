@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import os
 import re
@@ -166,11 +167,23 @@ def open_folder(path: Path, is_sample: bool = False) -> Folder:
     """
     if not path.is_dir():
         what = "is a file, not a folder" if path.exists() else "does not exist"
-        raise StorageError(f"The storage {path} {what}. Give the folder that holds {CUSTOMERS}, {PRODUCTS} and {LOGS}.")
+        raise StorageError(
+            f"The storage {path} {what}.{_near_folder(path)} "
+            f"Give the folder that holds {CUSTOMERS}, {PRODUCTS} and {LOGS}."
+        )
     check_path("storage", str(path.resolve()))
     if not os.access(path, os.R_OK | os.X_OK):
         raise StorageError(f"The storage {path} cannot be read. Check its permissions.")
     return Folder(str(path.resolve()), is_sample)
+
+
+def _near_folder(path: Path) -> str:
+    """Ask for a folder of a name like that of one that is not there; empty if there is none."""
+    with contextlib.suppress(OSError):
+        names = [one.name for one in path.parent.iterdir() if one.is_dir()]
+        if near := difflib.get_close_matches(path.name, names, 1):
+            return f" Is it {path.parent / near[0]}?"
+    return ""
 
 
 def _walk(folder: Path, hidden: bool) -> Iterator[Path]:

@@ -264,7 +264,7 @@ def test_the_place_of_a_wrong_byte_is_exact_in_a_large_file(
 
 def test_a_missing_file_names_what_was_found(storage: Folder) -> None:
     write(storage, "weblogs.json", "[]")
-    with pytest.raises(RawFileError, match=r"No web_logs\.json .*Found: weblogs\.json\. .*techco generate"):
+    with pytest.raises(RawFileError, match=r"No web_logs\.json .*Found: weblogs\.json\. Is it weblogs\.json"):
         log_files(storage, AUGUST)
 
 

@@ -75,7 +75,7 @@ def shop(tmp_path: Path) -> str:
         ("run --storage SHOP --period 2023-08 --steps join,join", "The step join is given twice"),
         ("run --storage SHOP --period 2023-08 --steps ,", "'' is not a step"),
         ("run --storage SHOP --period 2023-08 --engine snail", "engine is 'snail'. Allowed: sail"),
-        ("run --storage SHOP --period 2023-08 --out /proc/1/x", "Runs cannot be written to /proc/1/x"),
+        ("run --storage SHOP --period 2023-08 --steps join --out /proc/1/x", "Runs cannot be written to /proc/1/x"),
         ("run --storage SHOP --account shop", "--storage comes together with --account, --container or --prefix"),
         ("run --account shop", "--container is not given. Name a container with --account NAME --container NAME"),
         ("run --container data", "--account is not given. Name a container with --account NAME --container NAME"),
