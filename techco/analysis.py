@@ -24,6 +24,7 @@ from techco.display import warnings
 from techco.display.columns import Column, ColumnKind, Value
 from techco.display.shown import Figures, Table
 from techco.display.warnings import RunWarning
+from techco.display.wording import date_ranges, span
 from techco.errors import NotIngested, TableError
 from techco.raw.days_in_files import days_in_files
 from techco.shop import Shop
@@ -229,15 +230,16 @@ def summarize(shop: Shop) -> Summary:
         "logs_unknown_customer": unknown_customers(logs, shop.customers).agg(F.sum("count")).collect()[0][0] or 0,
         "days_without_data": len(missing),
     }
+    before = _figures_before(shop)
     return Summary(
         row.total_sales,
         row.buyers,
         Figures("key_figures", _key_figures(row), "Key figures", {"conversion": "%"}),
-        _figures_before(shop),
+        before,
         _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
         Table.of("days_without_data", [Column("event_date", "date")], [[day] for day in missing], "Days without logs"),
-        warnings.table_of(_warnings(shop, row, counts, missing)),
+        warnings.table_of([*_warnings(shop, row, counts, missing), *_before_incomplete(before)]),
     )
 
 
@@ -291,10 +293,18 @@ def _figures_before(shop: Shop) -> Figures:
 def _why_missing(shop: Shop, days: Sequence[date]) -> dict[str, Value]:
     """Tell days that the raw files have from those that they lack; name the command that brings the former."""
     found = days_in_files(shop.storage)
-    values: dict[str, Value] = {"days_not_ingested": len(days)}
+    values: dict[str, Value] = {"days_not_ingested": len(days), "which_days": date_ranges(days)}
     if found and not any(day in found for day in days):
         return {**values, "first_day_in_files": str(found.first), "last_day_in_files": str(found.last)}
     return {**values, "command": shlex.join(shop.command())}
+
+
+def _before_incomplete(before: Figures) -> Iterable[RunWarning]:
+    """Warn if days of the period before could be ingested, but are not."""
+    match before.values:
+        case {"command": str(command), "days_not_ingested": int(missing), "days": int(days), "start_date": start}:
+            period = span(date.fromisoformat(str(start)), date.fromisoformat(str(before.values["end_date"])))
+            yield from warnings.before_incomplete(period, missing, days, command)
 
 
 def _figures_over_time(shop: Shop) -> Table:

@@ -84,7 +84,7 @@ def ingest(shop: Shop) -> Ingested:
         origin: dict[str, Value] = {**made_by(shop.run_id, reused=False), "files_passed_over": sources[0].skipped_files}
         counts = [sources[0].per_period[0], *(source.counts for source in sources[1:])]
         refused = refused.where(_of_period(shop.period))
-        return _ingested(files, counts, refused, shop.pii, origin, _days_in_files(shop, sources[0].misplaced))
+        return _ingested(shop, files, counts, refused, origin, sources[0].misplaced)
 
 
 def ingest_each(shop: Shop, periods: Sequence[Period]) -> bool:
@@ -191,8 +191,7 @@ def _unchanged(shop: Shop, files: list[RawFile]) -> Ingested | None:
         _check_sums(shop, counts, refused, [shop.period], counts[:1])
         shop.make_views()
         origin = made_by(notes["run_id"], reused=True)
-        days = _days_in_files(shop, Misplaced(**notes["misplaced"]))
-        return _ingested(files, counts, refused, shop.pii, origin, days)
+        return _ingested(shop, files, counts, refused, origin, Misplaced(**notes["misplaced"]))
     return None
 
 
@@ -282,40 +281,38 @@ def _compare(table: str, found: int, count: int) -> None:
         )
 
 
-def _days_in_files(shop: Shop, misplaced: Misplaced) -> Figures:
-    """Say which days the files with web logs have, and how many logs lie in a folder of another day."""
+def _days_in_files(shop: Shop) -> Figures:
+    """Say which days the files with web logs have."""
     days = days_in_files(shop.storage)
-    values: dict[str, Value] = {"first_day": None, "last_day": None}
-    if days:
-        values = {"first_day": str(days.first), "last_day": str(days.last)}
-    if misplaced.logs:
-        values |= {"logs_in_other_folders": misplaced.logs, "days_away": misplaced.farthest}
-    return Figures("days_in_files", values, "Days of the web logs")
+    ends = (str(days.first), str(days.last)) if days else (None, None)
+    return Figures("days_in_files", {"first_day": ends[0], "last_day": ends[1]}, "Days of the web logs")
 
 
 def _ingested(
+    shop: Shop,
     files: list[RawFile],
     counts: list[Counts],
     refused: DataFrame,
-    pii: Pii,
     origin: Mapping[str, Value],
-    days: Figures,
+    misplaced: Misplaced,
 ) -> Ingested:
     logs = counts[0]
+    minded = [warning for one in counts for warning in _warnings(one)]
+    minded += warnings.other_folders(misplaced.logs, misplaced.farthest, shop.days_around)
     parts = ("read", "accepted", "duplicates", "quarantined", "outside_period")
     by_source = [[c.source, *(getattr(c, part) for part in parts)] for c in counts]
     reasons = [[c.source, str(reason), n] for c in counts for reason, n in sorted(c.reasons.items())]
     return Ingested(
         _raw_files(files),
-        days,
+        _days_in_files(shop),
         Figures("ingest_made_by", dict(origin), "Tables"),
         Figures("records", {part: getattr(logs, part) for part in parts}, "Web logs"),
         Table.of("records_by_source", _columns("source", *(f"{p}:integer" for p in parts)), by_source, "Records"),
         Table.of(
             "quarantine_reasons", _columns("source", "reason", "count:integer"), reasons, "Quarantined, by reason"
         ),
-        Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused, pii), "Examples"),
-        warnings.table_of(warning for one in counts for warning in _warnings(one)),
+        Table.of("quarantine_examples", _columns("source", "reason", "raw"), _examples(refused, shop.pii), "Examples"),
+        warnings.table_of(minded),
     )
 
 

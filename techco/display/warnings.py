@@ -29,6 +29,8 @@ _SAME_WEEKDAYS = 4
 """How many days of one weekday, and how many logs on the median of them, it takes to call one of them unusual."""
 _USUAL_LOGS = 10
 _REVERSALS = re.compile(r"(?<![a-z])(refund|return|cancel|chargeback|storno)")
+_MOST_DAYS_AROUND = 7
+"""A log that is farther away from its folder has a wrong time, and not another time zone."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ CODES = {
     ),
     "large_purchase": "one purchase of ten or more is above a fifth of all sales",
     "reversals": "actions such as `refund`, `return` or `cancel` change nothing in the sales",
+    "other_folders": "web logs lie in a folder `date=YYYY-MM-DD/` of another day",
+    "before_incomplete": "days of the period before are not ingested, though the raw files may have them",
 }
 """The codes, and when there is such a warning."""
 
@@ -248,3 +252,42 @@ def unknown_products(count: int, purchases: int) -> Iterable[RunWarning]:
 def _noun(source: str) -> str:
     """Return what one record of a source is called."""
     return source.replace("_", " ").removesuffix("s")
+
+
+def other_folders(logs: int, days_away: int, days_around: int) -> Iterable[RunWarning]:
+    """Warn if logs lie in a folder of another day, as others of the period may then lie in folders that are not read.
+
+    Parameters
+    ----------
+    days_away
+        How far from its folder a log is at most.
+    days_around
+        Of how many days before and after the period folders are read.
+    """
+    if not logs or days_away <= days_around:
+        return
+    text = (
+        f"{plural(logs, 'web log')} {verb(logs, 'lies in a folder', 'lie in folders')} of another day, up to "
+        f"{plural(days_away, 'day')} away. Logs of this period may lie in folders that were not read."
+    )
+    remedy = (
+        f"Read the folders of {plural(days_away, 'day')} before and after as well: set TECHCO_DAYS_AROUND={days_away}."
+    )
+    if days_away > _MOST_DAYS_AROUND:
+        remedy = "Move these logs into the folders of their days."
+    yield RunWarning("other_folders", text, logs, remedy)
+
+
+def before_incomplete(period: str, missing: int, days: int, command: str) -> Iterable[RunWarning]:
+    """Warn if days of the period before are not ingested, of which the files are not known to have none.
+
+    Parameters
+    ----------
+    period
+        The period before, in words, and how many days it has: `days`.
+    command
+        What ingests them.
+    """
+    what = f"{missing:,} of the {days:,} days of {period} {verb(missing, 'is', 'are')}"
+    text = f"{f'{period} is' if missing == days else what} not ingested, so no changes are shown."
+    yield RunWarning("before_incomplete", text, missing, f"Ingest this, then run again: {command}")

@@ -39,7 +39,6 @@ _OUTCOMES = {
     "quarantined": "quarantined",
     "outside_period": "outside the period",
 }
-_MOST_DAYS_AROUND = 7  # farther away is a wrong clock, and no time zone
 _SPELLINGS = {"techco": "TechCo", "pyspark": "PySpark", "pysail": "Sail", "papermill": "papermill"}
 
 
@@ -225,23 +224,11 @@ def _coverage_notes(shown: NotebookResults) -> list[str]:
 
 
 def _file_notes(values: Mapping[str, Value]) -> list[str]:
-    """Say which days the files with web logs have, and that logs lie in folders of other days."""
+    """Say which days the files with web logs have."""
     notes = []
     if values.get("first_day") and values.get("last_day"):
         days = [datetime.date.fromisoformat(str(values[end])) for end in ("first_day", "last_day")]
         notes.append(f"The files with web logs have {span(*days)}.")
-    if isinstance(logs := values.get("logs_in_other_folders"), int):
-        away = int(values.get("days_away") or 1)
-        remedy = (
-            f"set TECHCO_DAYS_AROUND={away}, which reads the folders of {plural(away, 'day')} before and after, too"
-        )
-        if away > _MOST_DAYS_AROUND:
-            remedy = "move them into the folder of their day"
-        verb = "lies in a folder" if logs == 1 else "lie in folders"
-        notes.append(
-            f"{plural(logs, 'log')} read {verb} of another day. Logs of this period may lie in folders that were not "
-            f"read: {remedy}."
-        )
     return notes
 
 

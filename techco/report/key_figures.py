@@ -111,7 +111,7 @@ def _why_missing(before: Mapping[str, Value], words: str, missing: Value) -> str
     """Say why the period before is not wholly in the tables."""
     ends = [before.get(f"{end}_day_in_files") for end in ("first", "last")]
     if all(ends):
-        return f"the files have no data of {words}, but of {span(*map(_date, ends))}."
+        return f"the files have no data of {before.get('which_days', words)}, but of {span(*map(_date, ends))}."
     days = before["days"]
     what = f"{missing} of the {days} days of {words} {'is' if missing == 1 else 'are'}"
     what = f"{words} is" if missing == days else what

@@ -9,10 +9,12 @@ import pytest
 
 from techco.display.warnings import (
     actions,
+    before_incomplete,
     conflicting_ids,
     days_without_logs,
     large_purchase,
     no_records,
+    other_folders,
     prices_rounded,
     refused,
     unknown_products,
@@ -144,3 +146,21 @@ def test_empty_files_of_customers_and_products_are_told() -> None:
     assert not list(no_records("products", 1))
     (warning,) = no_records("products", 0)
     assert warning.text == "There is not one record in product_data.csv."
+
+
+def test_logs_in_folders_of_other_days_are_minded_if_they_are_farther_away_than_is_read() -> None:
+    assert not list(other_folders(0, 0, 0))
+    assert not list(other_folders(5, 1, 1))
+    (near,) = other_folders(5, 2, 1)
+    assert near.text.startswith("5 web logs lie in folders of another day, up to 2 days away. Logs of this period may")
+    assert near.remedy.endswith("set TECHCO_DAYS_AROUND=2.")
+    (far,) = other_folders(1, 19_000, 1)
+    assert far.remedy == "Move these logs into the folders of their days."
+
+
+def test_a_period_before_that_is_not_ingested_is_named_with_its_command() -> None:
+    (one,) = before_incomplete("1 to 31 July 2023", 1, 31, "techco run")
+    assert one.text == "1 of the 31 days of 1 to 31 July 2023 is not ingested, so no changes are shown."
+    (whole,) = before_incomplete("1 to 31 July 2023", 31, 31, "techco run")
+    assert whole.text == "1 to 31 July 2023 is not ingested, so no changes are shown."
+    assert whole.remedy == "Ingest this, then run again: techco run"
