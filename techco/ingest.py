@@ -155,7 +155,8 @@ def _replace(
         left = [period for period in periods if period not in empty]
         if not left:
             raise nothing_accepted(sources[0], log_files, shop.pii)
-        return _replace(shop, files, left, (), scratch)
+        others = [period for period in sources[0].periods if period not in (*periods, *empty)]
+        return _replace(shop, files, left, others, scratch)
     add_refused_sales(sources[0], sources[2].accepted)
     refused = scratch.materialize(refused_rows(sources, shop.run_id))
     _write(shop, files, sources, refused)

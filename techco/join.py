@@ -110,6 +110,8 @@ def join(shop: Shop) -> Figures:
 def join_each(shop: Shop, periods: Sequence[Period]) -> None:
     """Replace several periods in full_data and product_sales, each as its own `join` would, which finds nothing to do.
 
+    A period of which a day is not ingested is left as it is, for its own `join` to refuse.
+
     Parameters
     ----------
     shop
@@ -123,10 +125,12 @@ def join_each(shop: Shop, periods: Sequence[Period]) -> None:
         As `join`.
     """
     shop = shop.begin_step()
-    every = [*periods, *_days_to_compare(shop, periods)]
-    receipts = _receipts(shop, every)
-    _replace(shop, every, receipts)
-    _catch_up(shop, every, receipts)
+    missing = set(shop.tables.missing_days("web_logs", all_days(periods)))
+    periods = [one for one in periods if missing.isdisjoint(one)]
+    if every := [*periods, *_days_to_compare(shop, periods)]:
+        receipts = _receipts(shop, every)
+        _replace(shop, every, receipts)
+        _catch_up(shop, every, receipts)
 
 
 def _catch_up(shop: Shop, periods: Sequence[Period], joined: Sequence[Receipt]) -> None:

@@ -105,4 +105,4 @@ def test_a_period_outside_of_the_files_and_files_without_records(shop: Shop) -> 
     write_shop(shop.storage, [log(1, "2023-07-02"), log(2, "2023-07-09")], *heads)
     tables = ingest(shop).warnings.rows
     assert [row[1] for row in tables] == [f"There is not one record in {n}_data.csv." for n in ("customer", "product")]
-    assert set(found(shop)) == {"no_records", "no_logs"}
+    assert set(found(shop)) == {"no_records", "no_logs", "before_incomplete"}
