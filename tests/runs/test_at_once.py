@@ -62,14 +62,14 @@ def run_at_once(changing: Changing, alone: Alone, periods: list[str], rounds: in
             assert process.returncode == 0, stderr
     changing.run(period=WHOLE)
     assert contents(changing.storage) == alone.contents
-    assert {run.status for run in recorded_runs(changing.out)} == {"completed"}
+    assert all(run.is_completed for run in recorded_runs(changing.out))
     listed = (changing.out / "reports" / "index.html").read_text()
     assert all(f"{run.run_id}/index.html" in listed for run in recorded_runs(changing.out))
 
 
 def beside(changing: Changing) -> list[list[str]]:
     """Commands on an earlier run: its pages are made again, and published where that is possible."""
-    earlier = [run.run_id for run in recorded_runs(changing.out) if run.status == "completed"][:1]
+    earlier = [run.run_id for run in recorded_runs(changing.out) if run.is_completed][:1]
     names = ["render", "publish"] if changing.variables else ["render"]
     return [
         [sys.executable, "-m", "techco", name, run, "--out", str(changing.out)] for run in earlier for name in names
