@@ -26,7 +26,7 @@ from techco.display.shown import Figures, Table
 from techco.display.warnings import RunWarning
 from techco.display.wording import date_ranges, span
 from techco.errors import NotIngested, TableError
-from techco.raw.days_in_files import days_in_files
+from techco.raw.days_in_files import days_in_files, have_no_day
 from techco.shop import Shop
 
 if TYPE_CHECKING:
@@ -291,11 +291,13 @@ def _figures_before(shop: Shop) -> Figures:
 
 
 def _why_missing(shop: Shop, days: Sequence[date]) -> dict[str, Value]:
-    """Tell days that the raw files have from those that they lack; name the command that brings the former."""
+    """Tell days that the raw files have from those that they lack; only for the former a command brings them."""
     found = days_in_files(shop.storage)
     values: dict[str, Value] = {"days_not_ingested": len(days), "which_days": date_ranges(days)}
     if found and not any(day in found for day in days):
         return {**values, "first_day_in_files": str(found.first), "last_day_in_files": str(found.last)}
+    if have_no_day(shop.storage):
+        return values
     return {**values, "command": shlex.join(shop.command())}
 
 

@@ -33,20 +33,34 @@ def days_in_files(storage: Storage, files: Sequence[RawFile] | None = None) -> P
         days = [file.day for file in files if file.day]
         if days and len(days) == len(files):
             return Period(min(days), max(days))
-        if file := storage.find(_PATH):
-            with storage.open(file) as stream:
-                found = json.load(stream)
-            if (mark := _mark(files)) and found["files"] == mark:
-                return Period.of(found["first"], found["last"])
+        if days := _noted(storage, files):
+            return Period.of(*days)
     return None
 
 
+def have_no_day(storage: Storage) -> bool:
+    """Return whether it is known that the files have no record with a readable day."""
+    with suppress(TechcoError, ValueError, KeyError, TypeError):
+        return _noted(storage, all_log_files(storage)) == []
+    return False
+
+
 def note_days(storage: Storage, files: Iterable[RawFile], days: Period | None) -> None:
-    """Note the first and the last day of the records in all files with web logs."""
-    if days and (mark := _mark(files)):
-        text = json.dumps({"files": mark, "first": str(days.first), "last": str(days.last)})
+    """Note the first and the last day of the records in all files with web logs; None if no record has one."""
+    if mark := _mark(files):
+        text = json.dumps({"files": mark, "days": [str(days.first), str(days.last)] if days else []})
         with suppress(TechcoError):  # that it cannot be written only means that it is not known
             storage.write(_PATH, text.encode())
+
+
+def _noted(storage: Storage, files: Sequence[RawFile]) -> list[str] | None:
+    """Return the first and last day noted of these files, an empty list if no record has one; None if not known."""
+    if file := storage.find(_PATH):
+        with storage.open(file) as stream:
+            found = json.load(stream)
+        if (mark := _mark(files)) and found["files"] == mark:
+            return list(found["days"])
+    return None
 
 
 def _mark(files: Iterable[RawFile]) -> str:

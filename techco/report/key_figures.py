@@ -67,7 +67,7 @@ def _tile(name: str, values: Mapping[str, Value], before: Mapping[str, Value], t
 def _change_in_words(name: str, now: Value, then: Value, before: Mapping[str, Value]) -> str:
     """Say how a key figure has changed against the period before."""
     if before.get("days_not_ingested"):
-        return NO_EARLIER_DATA if before.get("first_day_in_files") else NOT_INGESTED
+        return NOT_INGESTED if before.get("command") else NO_EARLIER_DATA
     if not before.get("days_with_data"):
         return NO_EARLIER_LOGS
     if now is None or then is None:
@@ -112,6 +112,8 @@ def _why_missing(before: Mapping[str, Value], words: str, missing: Value) -> str
     ends = [before.get(f"{end}_day_in_files") for end in ("first", "last")]
     if all(ends):
         return f"the files have no data of {before.get('which_days', words)}, but of {span(*map(_date, ends))}."
+    if not before.get("command"):
+        return "the files have no web log with a readable day."
     days = before["days"]
     what = f"{missing} of the {days} days of {words} {'is' if missing == 1 else 'are'}"
     what = f"{words} is" if missing == days else what

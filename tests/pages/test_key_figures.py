@@ -80,6 +80,9 @@ def test_a_period_before_that_is_not_wholly_ingested_is_not_compared_with(out: P
         "again: techco run --storage ./shop" in page
     )
     assert re.findall(r'<dd class="note change">(.*?)</dd>', page) == ["earlier days not ingested"] * 5
+    page = index_with(out, {**days, "days_not_ingested": 31})
+    assert "No changes are shown: the files have no web log with a readable day." in page
+    assert re.findall(r'<dd class="note change">(.*?)</dd>', page) == ["no earlier data"] * 5
     files = {"first_day_in_files": "2023-08-02", "last_day_in_files": "2023-08-09"}
     page = index_with(out, {**days, "days_not_ingested": 31, **files})
     assert "No changes are shown: the files have no data of 1 to 31 July 2023, but of 2 to 9 August 2023." in page

@@ -214,6 +214,16 @@ def test_a_shop_tells_which_days_its_files_have(shop: Shop) -> None:
     assert ingest(part(shop, "2023-09")).days_in_files.values["last_day"] == "2023-08-01"
 
 
+def test_a_shop_whose_files_have_no_day_has_no_data_before(shop: Shop) -> None:
+    write_shop(shop.storage, [])
+    ingest(shop)
+    join(shop)
+    summary = analysis.summarize(shop)
+    assert summary.before.values["days_not_ingested"] == 31
+    assert "command" not in summary.before.values
+    assert "before_incomplete" not in [row[0] for row in summary.warnings.rows]
+
+
 @pytest.fixture
 def by_day(any_shop: Shop) -> Shop:
     """A shop with a folder for each day, each of which has a log of the next day."""
