@@ -33,8 +33,8 @@ def days_in_files(storage: Storage, files: Sequence[RawFile] | None = None) -> P
         days = [file.day for file in files if file.day]
         if days and len(days) == len(files):
             return Period(min(days), max(days))
-        if days := _noted(storage, files):
-            return Period.of(*days)
+        if noted := _noted(storage, files):
+            return Period.of(*noted)
     return None
 
 
