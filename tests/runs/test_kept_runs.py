@@ -77,7 +77,7 @@ def test_an_unknown_status_is_refused_with_those_there_are(made: Path) -> None:
     code, _, words = techco("list", "--status", "done", "--out", made)
     assert (code, words) == (
         USAGE,
-        "Error: --status is 'done'. Allowed: pending, running, completed, failed, prepared.\n",
+        "Error: --status is 'done'. Allowed: pending, running, completed, completed with warnings, failed, prepared.\n",
     )
 
 
