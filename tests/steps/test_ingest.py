@@ -201,6 +201,7 @@ def test_the_views_show_what_was_ingested(shop: Shop) -> None:
 
 
 def test_a_storage_that_cannot_be_written_is_refused_before_anything_is_read(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1)])
     shop.storage.path("tables").touch()
     with pytest.raises(StorageError, match="cannot be written"):
         ingest(shop)
