@@ -181,11 +181,13 @@ def test_the_switch_turns_the_theme_over_and_is_remembered(site: Site, windows: 
     assert before != wanted, "the system's theme is followed"
     expect(switch).to_have_attribute("aria-pressed", "true" if theme == "dark" else "false")
     act(switch, by)
+    expect(switch).to_have_attribute("aria-pressed", "true" if other == "dark" else "false")
     for name in ("one_log/index", "one_log/analysis", "all"):
         page.goto(site.page(name).as_uri())
         assert page.evaluate(BACKGROUND) == wanted
         expect(switch).to_have_attribute("aria-pressed", "true" if other == "dark" else "false")
     act(switch, by)
+    expect(switch).to_have_attribute("aria-pressed", "true" if theme == "dark" else "false")
     assert page.evaluate(BACKGROUND) == before
 
 
