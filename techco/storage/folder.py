@@ -89,7 +89,8 @@ class Folder(Storage):
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise StorageError(
-                f"{path} cannot be written: {error.strerror}. "
+                self.explain_failure(str(error))
+                or f"{path} cannot be written: {error.strerror}. "
                 "Grant write permission there, or move away what is in the way."
             ) from error
 

@@ -21,7 +21,6 @@ from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 
 from techco import analysis, open_shop
-from techco.contract import TABLES
 from techco.engines.dialects import dialect
 from techco.errors import StepFailed, StorageAway, StorageError, TechcoError
 from techco.ingest import ingest
@@ -34,10 +33,12 @@ from techco.runs.run import RunRequest, run
 from techco.storage.access import Access
 from techco.storage.azure import retry
 from techco.storage.open import open_storage
+from techco.tables.stored_files import list_data_files
 from techco.tables.vacuum import vacuum
 from tests.support.azurite import Azurite
 from tests.support.faulty_proxy import BROKEN, BUSY, CUT, LOST, THROTTLED, TRUNCATED, Fault, FaultyProxy, Rule, before
 from tests.support.shops import CUSTOMERS, PRODUCTS, log
+from tests.support.storages import named_files
 from tests.support.tiny_notebooks import write_templates
 
 AUGUST = "2023-08"
@@ -207,7 +208,7 @@ def test_what_the_engine_says_of_an_account_that_is_away_is_put_in_plain_words(k
         for tried in (
             lambda: shop.spark.read.text(dialect(shop.spark).path_to_read(shop.storage, "web_logs.json")).count(),
             lambda: shop.spark.range(3).write.parquet(f"{shop.storage.engine_root}/tables/_x"),
-            lambda: shop.tables.data_files("web_logs"),
+            lambda: list_data_files(shop.storage, "web_logs"),
         ):
             with pytest.raises((PySparkException, OSError)) as caught:
                 tried()
@@ -399,5 +400,5 @@ def test_a_cleaning_outlasts_faults_or_says_how_far_it_came(
     assert len(proxy.broken()) == (times or 0)
     proxy.set()
     files = {file.name for file in storage.files("tables") if file.name.endswith(".parquet")}
-    assert files == {f"tables/{name}/{file.path}" for name in TABLES for file in shop.tables.data_files(name)}
+    assert files == named_files(storage)
     assert ids(url, "web_logs") == before_it

@@ -30,6 +30,7 @@ from techco.storage.folder import Folder
 from techco.tables.vacuum import vacuum
 from tests.support.needs import missing
 from tests.support.shops import log, write_shop
+from tests.support.storages import named_files
 from tests.support.tiny_notebooks import write_templates
 
 pytestmark = pytest.mark.slow  # the short forms, too, take up to a minute
@@ -121,8 +122,7 @@ def fill_and_run(disk: Disk, sail: SparkSession, sizes: list[int]) -> list[str]:
         for table, old in before.items():
             assert held(whole, table) in (old, {**old, DAYS[1]: ids_of(first, 1)}), (size, table)
         vacuum(storage, timedelta())  # a commit that failed may have been made, so its files are not removed at once
-        named = {f"tables/{table}/{file.path}" for table in TABLES for file in whole.tables.data_files(table)}
-        assert data_files(storage) == named, size
+        assert data_files(storage) == named_files(storage), size
         assert ingest(day).records.values["accepted"] == 40, size
         assert join(day).values["total_sales"] == "404.00", size
         assert held(whole, "full_data") == {**before["full_data"], DAYS[1]: ids_of(first, 1)}, size

@@ -26,6 +26,8 @@ from techco.period import Period
 from techco.sample.generate import SampleSpec, generate
 from techco.storage.base import Storage
 from techco.storage.open import open_storage
+from techco.tables.data_files import active_files
+from techco.tables.stored_files import open_table
 from tests.support.azurite import Azurite
 
 AUGUST = Period.parse("2023-08")
@@ -122,6 +124,12 @@ def contents(storage: Storage) -> Contents:
             text = "\n".join(sorted(rows))
             found[f"{name} {part}"] = f"{len(rows)} rows {hashlib.sha256(text.encode()).hexdigest()}"
     return found
+
+
+def named_files(storage: Storage) -> set[str]:
+    """The data files that the tables consist of now, those for days without rows too."""
+    tables = (name for name in TABLES if storage.files(f"tables/{name}"))
+    return {f"tables/{name}/{file.path}" for name in tables for file in active_files(open_table(storage, name))}
 
 
 def _part(day: date | None) -> str:
