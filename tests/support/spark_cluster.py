@@ -53,8 +53,8 @@ class Cluster:
 
     def events(self, since: int = 0) -> list[dict[str, Any]]:
         """What the server has written of its work since a mark: https://spark.apache.org/docs/latest/monitoring.html."""
-        lines = self._written()[since:].decode().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        *whole, _being_written = self._written()[since:].split(b"\n")
+        return [json.loads(line) for line in whole]
 
     def mark(self) -> int:
         """How far its log is now."""
