@@ -339,16 +339,17 @@ def _days_with_logs(logs: DataFrame) -> set[date]:
 
 
 def period_logs(shop: Shop) -> DataFrame:
-    """Return the rows of full_data of the period; on the sample shop, run the steps before if that was not done.
+    """Return the rows of full_data of the period; by hand, do the steps before for a period of which a day is missing.
 
     Raises
     ------
+    NotIngested
+        When full_data lacks a day of the period, in a run, or by hand if the storage cannot be written.
     TableError
-        When full_data is not there yet, is damaged, or was not made from what this run has ingested.
+        When full_data is damaged, or was not made from what this run has ingested.
     """
     shop = shop.begin_step()
-    join.prepare(shop)
-    if shop.storage.is_sample and shop.tables.missing_days("full_data", shop.period):
+    if join.prepare(shop) or (shop.brings_what_is_missing and shop.tables.missing_days("full_data", shop.period)):
         join.join(shop)
     if "web_logs" in shop.state.made and "full_data" not in shop.state.made and not join.is_up_to_date(shop):
         raise TableError(

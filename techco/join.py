@@ -14,7 +14,8 @@ from techco import ingest
 from techco.contract import FULL_DATA, PARTITION, PRODUCT_SALES, TABLES
 from techco.display.columns import Value
 from techco.display.shown import Figures
-from techco.errors import TableError
+from techco.display.wording import span
+from techco.errors import RawFileError, StorageError, TableError
 from techco.period import stretches
 from techco.shop import Shop
 from techco.tables.days import all_days, between, count_per_day, rows_per_period
@@ -77,13 +78,15 @@ def product_sales(full_data: DataFrame) -> DataFrame:
 def join(shop: Shop) -> Figures:
     """Replace the period in full_data and product_sales, from what is in the storage, unless it was made of just that.
 
-    In a run that has ingested, it is made from what that has left, even if another run has ingested the period since.
-    For other readers it is then made a second time, from the newest.
+    By hand, a period of which a day is missing is ingested first. In a run that has ingested, it is made from what that
+    has left, even if another run has ingested the period since. For other readers it is then made a second time, from
+    the newest.
 
     Raises
     ------
     NotIngested
-        When web_logs, customers or products are not there yet, or web_logs lacks a day of the period.
+        When web_logs, customers or products are not there yet, or web_logs lacks a day of the period, in a run that
+        does not ingest, or by hand if the storage cannot be written.
     TableError
         When one of their data files is damaged, or the result has not each log exactly once.
     """
@@ -208,10 +211,23 @@ def is_up_to_date(shop: Shop) -> bool:
     return _receipts(shop, [shop.period])[0].notes_if_valid(shop.storage, made) is not None
 
 
-def prepare(shop: Shop) -> None:
-    """Ingest the sample shop if that has not been done, so that the notebooks on it run in any order."""
-    if shop.storage.is_sample and shop.tables.missing_days("web_logs", shop.period):
+def prepare(shop: Shop) -> bool:
+    """Ingest the period if a day of it is missing and no run was asked for other steps; return whether that was done.
+
+    So the notebooks run in any order by hand.
+    """
+    if not shop.brings_what_is_missing or not shop.tables.missing_days("web_logs", shop.period):
+        return False
+    try:
         ingest.ingest(shop)
+    except RawFileError:
+        raise
+    except StorageError:  # it may only be read: then the user must know which days are missing
+        shop.table("web_logs")
+        raise
+    days = span(shop.period.first, shop.period.last)
+    print(f"The tables lacked days of {days}, so its raw files were ingested now.")  # noqa: T201 - the notebook shows it
+    return True
 
 
 def _joined(shop: Shop, expected: int, origin: Mapping[str, Value]) -> Figures:

@@ -93,6 +93,14 @@ class Shop:
         state.code = code_fingerprint()
         state.save([*read, *made])
 
+    @property
+    def brings_what_is_missing(self) -> bool:
+        """Whether join and analysis do the steps before them for missing days: by hand, and always on the sample shop.
+
+        In a run they do not, as its user has chosen the steps.
+        """
+        return not self.state.file or self.storage.is_sample
+
     def days_to_compare(self, name: str, periods: Sequence[Period]) -> list[Period]:
         """Return the days before each of some periods that a table by day lacks, without those of the periods."""
         if not self.compare:

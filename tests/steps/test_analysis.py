@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -12,12 +13,13 @@ from pyspark.sql import functions as F
 
 from techco import analysis, findings
 from techco.contract import CUSTOMERS, FULL_DATA
-from techco.errors import TableError
+from techco.errors import NotIngested
 from techco.ingest import ingest
 from techco.join import join
 from techco.period import Period
 from techco.shop import Shop
 from techco.storage.folder import Folder
+from techco.tables.state import FILE, State
 from tests.support.shops import log, write_shop
 
 # day, customer, product, action, quantity, name, category, price, sales
@@ -271,11 +273,12 @@ def test_ratios_are_rounded_half_up(three_days: Shop) -> None:
     assert (key_figures["average_purchase_line"], key_figures["conversion"]) == ("0.03", "6.3")  # of 0.025 and 6.25
 
 
-def test_only_on_the_sample_shop_the_steps_before_are_run(three_days: Shop) -> None:
+def test_in_a_run_the_steps_before_are_done_only_on_the_sample_shop(three_days: Shop, tmp_path: Path) -> None:
     write_shop(three_days.storage, [log(1), log(2, day="2023-07-01")])
-    with pytest.raises(TableError, match="1 to 3 August 2023 is not ingested"):
-        analysis.period_logs(three_days)
-    sample = replace(three_days, storage=Folder(three_days.storage.url, is_sample=True))
+    in_run = replace(three_days, state=State(file=tmp_path / FILE))
+    with pytest.raises(NotIngested, match="1 to 3 August 2023 is not ingested"):
+        analysis.period_logs(in_run)
+    sample = replace(in_run, storage=Folder(three_days.storage.url, is_sample=True))
     assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -15,13 +16,14 @@ import techco
 from techco import analysis
 from techco.contract import PRODUCT_SALES
 from techco.engines.dialects import delta_path
-from techco.errors import NotIngested, TechcoError
+from techco.errors import NotIngested, RawFileError, StorageError, TechcoError
 from techco.ingest import ingest, ingest_each
 from techco.join import join, join_each
 from techco.period import Period
 from techco.shop import Shop
 from techco.storage.access import Access
 from techco.storage.folder import Folder
+from techco.tables.state import FILE, State
 from techco.tables.tables import Tables
 from tests.support.shops import log, write_shop
 
@@ -43,6 +45,11 @@ def write(tables: Tables, period: str, *days: int) -> None:
 
 def part(shop: Shop, period: str) -> Shop:
     return replace(shop, period=Period.parse(period))
+
+
+def in_run(shop: Shop) -> Shop:
+    """The shop as a run opens it that was asked for some of the steps."""
+    return replace(shop, state=State(file=Path(shop.storage.url).parent / FILE))
 
 
 def test_days_that_were_written_without_rows_are_known(tables: Tables) -> None:
@@ -97,8 +104,8 @@ def test_a_part_is_never_shown_as_the_whole(any_shop: Shop) -> None:
         r"29 of the 31 days of 1 to 31 August 2023 are not ingested in .*: 3 to 31 August 2023\. Bring .*: techco run "
     )
     for ask in (
-        join,
-        analysis.period_logs,
+        lambda shop: join(in_run(shop)),
+        lambda shop: analysis.period_logs(in_run(shop)),
         analysis.summarize,
         lambda shop: shop.web_logs,
         lambda shop: shop.quarantine,
@@ -110,6 +117,45 @@ def test_a_part_is_never_shown_as_the_whole(any_shop: Shop) -> None:
     with pytest.raises(NotIngested, match=r"5 August 2023 is not ingested"):
         analysis.summarize(part(any_shop, "2023-08-05"))
     assert analysis.summarize(two_days).total_sales == analysis.summarize(part(any_shop, "2023-08-02")).total_sales * 2
+
+
+def test_by_hand_a_step_does_the_steps_before_it_for_days_that_are_missing(
+    any_shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shop(any_shop.storage, [log(1, action="purchase"), log(2, day="2023-08-05", action="purchase")])
+    ingest(part(any_shop, "2023-08-01..2023-08-02"))
+    assert join(any_shop).values["logs"] == 2
+    said = "The tables lacked days of 1 to 31 August 2023, so its raw files were ingested now.\n"
+    assert capsys.readouterr().out == said
+    assert analysis.period_logs(any_shop).count() == 2
+    assert capsys.readouterr().out == "", "nothing is missing any more"
+    assert analysis.period_logs(part(any_shop, "2023-07")).count() == 0
+    assert capsys.readouterr().out == said.replace("August", "July")
+
+
+def test_by_hand_what_is_ingested_already_is_only_joined(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1)])
+    ingest(shop)
+    write_shop(shop.storage, [log(1), log(2)])
+    assert analysis.period_logs(shop).count() == 1
+
+
+def test_where_nothing_may_be_written_the_missing_days_are_named(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("The storage cannot be written.")
+
+    write_shop(shop.storage, [log(1)])
+    monkeypatch.setattr(Folder, "check_writable", refuse)
+    for step in (join, analysis.period_logs):
+        with pytest.raises(NotIngested, match=r"1 to 31 August 2023 is not ingested in .*: techco run "):
+            step(shop)
+
+
+def test_by_hand_a_shop_whose_raw_files_cannot_be_read_says_why(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1)])
+    (Path(shop.storage.url) / "product_data.csv").unlink()
+    with pytest.raises(RawFileError, match=r"product_data\.csv"):
+        analysis.period_logs(shop)
 
 
 def test_a_day_without_logs_is_there(any_shop: Shop) -> None:
@@ -328,7 +374,7 @@ def test_the_period_before_is_brought_though_nothing_else_is_to_be_done(comparin
 def test_the_days_that_are_missing_of_the_period_itself_are_named_first(comparing: Shop) -> None:
     ingest(part(comparing, "2023-07"))
     with pytest.raises(NotIngested, match="1 to 31 August 2023 is not ingested"):
-        join(comparing)
+        join(in_run(comparing))
 
 
 def test_several_periods_bring_what_is_before_the_first(comparing: Shop) -> None:

@@ -80,11 +80,6 @@ def test_a_join_of_an_empty_period_leaves_empty_tables(any_shop: Shop) -> None:
     assert any_shop.full_data.count() == any_shop.product_sales.count() == 0
 
 
-def test_a_join_without_an_ingest_says_which_step_is_missing(any_shop: Shop) -> None:
-    with pytest.raises(TableError, match="1 to 31 August 2023 is not ingested in"):
-        join(any_shop)
-
-
 def test_a_join_that_doubles_logs_is_an_error(any_shop: Shop) -> None:
     write_shop(any_shop.storage, [log(1), log(2)])
     ingest(any_shop)
