@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -239,8 +240,20 @@ def summarize(shop: Shop) -> Summary:
         _figures_over_time(shop),
         Figures("data_quality", data_quality, "Data quality"),
         Table.of("days_without_data", [Column("event_date", "date")], [[day] for day in missing], "Days without logs"),
-        warnings.table_of([*_warnings(shop, row, counts, missing), *_before_incomplete(before)]),
+        warnings.table_of([*_refused(shop), *_warnings(shop, row, counts, missing), *_before_incomplete(before)]),
     )
+
+
+def _refused(shop: Shop) -> Iterable[RunWarning]:
+    """Warn of what earlier runs have refused of each source; of what this run has refused, its ingest has warned."""
+    if "web_logs" in shop.state.made:
+        return
+    reasons: dict[str, dict[str, int]] = {}
+    with suppress(NotIngested):  # tables of other programs may have no quarantine
+        for row in shop.quarantine.groupBy("source", "reason").count().orderBy("source", "reason").collect():
+            reasons.setdefault(row.source, {})[row.reason] = row["count"]
+    for source, counts in reasons.items():
+        yield from warnings.refused(source, shop.table(source).count() + sum(counts.values()), counts)
 
 
 def _warnings(

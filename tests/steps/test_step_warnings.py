@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +13,15 @@ from techco.ingest import ingest, ingest_each
 from techco.join import join
 from techco.period import Period
 from techco.shop import Shop
+from techco.tables.state import FILE, State
 from tests.support.shops import CUSTOMERS, PRODUCTS, log, write_shop
 
 
 def found(shop: Shop) -> dict[Any, Any]:
     """Text and count of the warnings of ingest and analysis, by their codes."""
-    tables = [ingest(shop).warnings]
+    of_ingest = ingest(shop).warnings
     join(shop)
-    tables.append(analysis.summarize(shop).warnings)
+    tables = [analysis.summarize(shop).warnings, of_ingest]  # both warn of refused records, ingest in more words
     return {row[0]: (row[1], row[2]) for table in tables for row in table.rows}
 
 
@@ -47,6 +49,32 @@ def test_refused_purchases_are_valued_where_the_price_is_known(one_day: Shop) ->
     assert "At least 70.50 of sales are in them." in found(one_day)["refused"][0]
     assert "At least 70.50 of sales are in them." in found(one_day)["refused"][0]  # of a receipt
     assert found(one_day)["conflicting_ids"][1] == 1
+
+
+def test_an_analysis_without_an_ingest_warns_of_what_earlier_ones_have_refused(one_day: Shop) -> None:
+    logs = [
+        log(1, action="purchase"),
+        *(log(n, action="") for n in (2, 3)),
+        log(4, timestamp="?"),
+        log(5, "2023-08-02", ""),
+    ]
+    write_shop(one_day.storage, logs, CUSTOMERS + "?,Ann,Lee,,\n")
+    both = replace(one_day, period=Period.parse("2023-08-01..2023-08-02"))
+    ingest(both)
+    join(both)
+    rows = [row[:3] for row in analysis.summarize(one_day).warnings.rows if row[0] == "refused"]
+    assert rows == [
+        ["refused", "1 of 3 customers (33 %) was refused: customer_id missing or has no number.", 1],
+        ["refused", "3 of 4 web logs (75 %) were refused, most often because of: action missing (2).", 3],
+    ]
+
+
+def test_an_analysis_after_an_ingest_of_its_run_leaves_these_words_to_that(shop: Shop, tmp_path: Path) -> None:
+    write_shop(shop.storage, [log(1), log(2, action="")])
+    in_run = replace(shop, state=State(file=tmp_path / FILE))
+    assert [row[0] for row in ingest(in_run).warnings.rows] == ["refused"]
+    join(in_run)
+    assert "refused" not in [row[0] for row in analysis.summarize(in_run).warnings.rows]
 
 
 def test_each_of_several_periods_has_its_own_refused_sales(shop: Shop) -> None:

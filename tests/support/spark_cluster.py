@@ -23,7 +23,7 @@ from tests.support.stand_ins import free_port
 TOKEN = "token-of-the-cluster-of-the-tests"
 _STARTS_WITHIN_S = 120
 _HOME = Path(pyspark.__file__).parent
-# Whole runs in the tests are compiled by Spark, as it does by default; so both its ways are tested.
+# The whole run on Spark of this machine is compiled, as Spark does by default; so both its ways are tested.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.spark_cluster import Cluster
+from tests.support.spark_cluster import INTERPRETED, Cluster
 
 QUICK = ["--spark-conf", "spark.sql.shuffle.partitions=4"]
 Engine = tuple[str, list[str]]
@@ -20,19 +21,24 @@ def spark_here() -> Engine:
 
 def by_server(cluster: Cluster) -> Engine:
     """The Spark Connect server of a cluster."""
-    return cluster.server_with_token, QUICK
+    return cluster.server_with_token, _with(INTERPRETED)
 
 
 def by_master(cluster: Cluster) -> Engine:
     """A driver of the run's own, with the cluster's executors."""
     conf = {
+        **INTERPRETED,
         "spark.pyspark.python": sys.executable,
         "spark.cores.max": "2",
         "spark.executor.cores": "1",
         "spark.executor.memory": "1g",
         "spark.driver.host": "127.0.0.1",
     }
-    return cluster.master, [*QUICK, *(word for pair in conf.items() for word in ("--spark-conf", "=".join(pair)))]
+    return cluster.master, _with(conf)
+
+
+def _with(conf: Mapping[str, str]) -> list[str]:
+    return [*QUICK, *(word for pair in conf.items() for word in ("--spark-conf", "=".join(pair)))]
 
 
 def command(out: Path, storage: Path, engine: str, *options: str, period: str = "2023-08") -> list[str]:
