@@ -201,8 +201,8 @@ def actions(counts: Mapping[str, int]) -> Iterable[RunWarning]:
     by_count = sorted(counts, key=lambda action: (-counts[action], action))
     if counts and "purchase" not in counts:
         found = listed([name_or_placeholder(action, "name") for action in by_count], 6)
-        remedy = "If another action is a purchase, call it purchase in the web logs, and run again."
-        text = f"No action is called purchase, so there are no sales. Found: {found}."
+        remedy = "If another action is a purchase, call it purchase in the web logs. Mend purchases that were refused."
+        text = f"No accepted log has the action purchase, so there are no sales. Found: {found}."
         yield RunWarning("no_purchases", text, sum(counts.values()), remedy)
     reversals = [action for action in by_count if _REVERSALS.search(action)]
     if reversals:

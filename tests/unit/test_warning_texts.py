@@ -91,9 +91,8 @@ def test_other_words_for_a_purchase_are_named() -> None:
     assert not list(actions({"view": 9, "purchase": 1}))
     (warning,) = actions({"addtocart": 1, "transaction": 3, "view": 3})
     assert (warning.code, warning.count) == ("no_purchases", 7)
-    assert (
-        warning.text == "No action is called purchase, so there are no sales. Found: transaction, view and addtocart."
-    )
+    assert warning.text.startswith("No accepted log has the action purchase, so there are no sales. ")
+    assert warning.text.endswith(" Found: transaction, view and addtocart.")
 
 
 @pytest.mark.parametrize("action", ["refund", "returned", "order_cancelled", "order-return", "purchase refund"])
