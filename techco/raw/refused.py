@@ -14,7 +14,7 @@ from techco.errors import RawFileError
 from techco.raw.judge import Judged
 from techco.redact import Pii, mask_record
 from techco.storage.base import RawFile
-from techco.tables.days import rows_per_period
+from techco.tables.days import count_per_day
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -36,9 +36,10 @@ def periods_of_nothing(logs: Judged) -> list[Period]:
     }
     if not doubtful:
         return []
-    dated = rows_per_period(logs.refused.where("event_date IS NOT NULL"), list(doubtful))
-    found = zip(doubtful.items(), dated, strict=True)
-    return [period for (period, counts), rows in found if rows or not counts.outside_period]
+    days = {day for day in count_per_day(logs.refused) if day}
+    return [
+        period for period, counts in doubtful.items() if not counts.outside_period or any(day in period for day in days)
+    ]
 
 
 def nothing_accepted(judged: Judged, files: Sequence[RawFile], pii: Pii) -> RawFileError:

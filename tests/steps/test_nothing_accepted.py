@@ -58,6 +58,12 @@ def test_undated_logs_alone_do_not_fail_a_period_of_which_the_files_have_nothing
     assert ingest(shop).by_source.rows[0][1:] == [2, 0, 0, 1, 1]
 
 
+def test_a_day_without_logs_does_not_fail_for_what_is_refused_of_the_day_before_it(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1, day="2023-08-01"), log("a", day="2023-08-01"), log(2, timestamp="?")])
+    day = replace(shop, period=Period.parse("2023-08-02"), compare=True)
+    assert ingest(day).by_source.rows[0][1:] == [3, 0, 0, 1, 2]
+
+
 def test_a_period_whose_own_logs_are_all_refused_fails_whatever_other_periods_have(shop: Shop) -> None:
     write_shop(shop.storage, [log(1, day="2023-07-01"), log("a")])
     with pytest.raises(RawFileError, match="log_id missing"):
