@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1000
 _SOURCES = ("full_data", "customers")
+_SOURCES_OF_REFUSED = ("web_logs", "products", "quarantine")
 _MOST_TREND_POINTS = 62
 _TREND_COLUMNS: dict[str, ColumnKind] = {
     "first_day": "date",
@@ -244,9 +245,14 @@ def summarize(shop: Shop) -> Summary:
     )
 
 
+def _has_ingested(shop: Shop) -> bool:
+    """Return whether this run, or the work by hand, has ingested the period."""
+    return "web_logs" in shop.state.made
+
+
 def _refused(shop: Shop) -> Iterable[RunWarning]:
     """Warn of what earlier runs have refused of each source; of what this run has refused, its ingest has warned."""
-    if "web_logs" in shop.state.made:
+    if _has_ingested(shop):
         return
     reasons: dict[str, dict[str, int]] = {}
     with suppress(NotIngested):  # tables of other programs may have no quarantine
@@ -364,14 +370,14 @@ def period_logs(shop: Shop) -> DataFrame:
     shop = shop.begin_step()
     if join.prepare(shop) or (shop.brings_what_is_missing and shop.tables.missing_days("full_data", shop.period)):
         join.join(shop)
-    if "web_logs" in shop.state.made and "full_data" not in shop.state.made and not join.is_up_to_date(shop):
+    if _has_ingested(shop) and "full_data" not in shop.state.made and not join.is_up_to_date(shop):
         raise TableError(
             f"full_data of {shop.period} was not made from what this run has ingested. Run all steps: "
             f"{shlex.join(shop.command())}"
         )
     shop.check_files(*_SOURCES)
     logs = shop.full_data
-    shop.keep_state(read=_SOURCES)
+    shop.keep_state(read=_SOURCES if _has_ingested(shop) else (*_SOURCES, *_SOURCES_OF_REFUSED))
     return logs
 
 

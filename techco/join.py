@@ -106,7 +106,7 @@ def join(shop: Shop) -> Figures:
         shop.make_views()
         joined = _joined(shop, logs, made_by(shop.run_id, reused=False))
         _catch_up(shop, every, receipts)
-    shop.keep_state(read=_SOURCES, made=_MADE)
+    shop.keep_state(read=(*_SOURCES, "quarantine"), made=_MADE)  # of which analysis tells what was refused
     return joined
 
 

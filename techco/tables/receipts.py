@@ -86,10 +86,13 @@ def raw_files_digest(files: Iterable[RawFile]) -> str | None:
 
 
 def data_files_digest(name: str, files: Iterable[DataFile], period: Period) -> str:
-    """Return what changes whenever a table does on days of a period, or of the one with which that is compared."""
+    """Return what changes whenever a table does on days of a period, or of the one with which that is compared.
+
+    Rows without a day belong to every period.
+    """
     if TABLES[name].by_day:
         days = [one for one in (period, period.before()) if one]
-        files = [file for file in files if any(file.day in one for one in days)]
+        files = [file for file in files if file.day is None or any(file.day in one for one in days)]
     return str(digest(sorted(file.path for file in files)))
 
 

@@ -144,6 +144,15 @@ def test_what_was_read_of_tables_and_not_made_counts_file_by_file(
     assert made.why_stale() == TABLES
 
 
+def test_a_report_without_ingest_is_made_again_if_other_records_were_refused(
+    sail: SparkSession, tmp_path: Path
+) -> None:
+    made = Made(tmp_path, "analysis")
+    write_shop(made.storage, [log(1, DAY, "purchase"), log(2, timestamp="?")])
+    Run(made.storage, tmp_path / "another", "2023-09").all()
+    assert made.why_stale() == TABLES
+
+
 @pytest.mark.parametrize("day", [DAY, str(BEFORE.first)], ids=["its own", "compared with it"])
 def test_of_folders_by_day_those_count_that_are_in_the_report(sail: SparkSession, tmp_path: Path, day: str) -> None:
     def put(day: str, number: int) -> None:

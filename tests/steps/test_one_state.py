@@ -118,6 +118,27 @@ def test_without_ingest_the_first_step_finds_the_state_of_which_all_speak(runs: 
     assert one.speaks_of() == OLD
 
 
+@pytest.mark.parametrize("steps", ["join,analysis", "analysis"])
+def test_what_earlier_runs_have_refused_is_of_the_state_that_the_first_step_found(
+    runs: tuple[Run, Run], steps: str
+) -> None:
+    one, other = runs
+
+    def refuse(logs: int) -> None:
+        write_shop(one.storage, [log(1, DAY), *(log(f"a{number}", DAY) for number in range(logs))])
+        other.all()
+
+    refuse(1)
+    if "join" in steps:
+        one.join()
+        refuse(2)
+    shop = one.shop()
+    analysis.period_logs(shop)
+    refuse(3)
+    warnings = analysis.summarize(shop).warnings.rows
+    assert [count for code, _, count, _ in warnings if code == "refused"] == [1]
+
+
 def test_ingest_and_analysis_without_a_join_of_what_was_ingested_are_refused(runs: tuple[Run, Run]) -> None:
     one, other = runs
     other.all()
