@@ -2,8 +2,8 @@
 
 Random shops, runs of all kinds, changes of their raw files and interruptions follow each other. After each run every
 number of its page is compared with what plain Python computes from the raw records. A seed repeats its sequence:
-`SEQUENCES=1 FIRST_SEED=24 pytest -m soak tests/runs/test_sequences.py`. Of ten of the very many sequences nine execute
-the cells of notebooks in this process, which takes less time.
+`SEQUENCES=1 FIRST_SEED=24 pytest -m soak tests/runs/test_sequences.py`. Most of the very many sequences execute the
+cells of notebooks in this process, which takes less time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from techco.records.record import STEPS
 from tests.support.cells_here import execute_here
 from tests.support.random_runs import Action, Trial, random_actions
 
-_FEW, _WITH_KERNELS = 8, 10
+_FEW, _WITH_KERNELS = 8, 25
 _MANY, _FIRST = (int(os.environ.get(name, default)) for name, default in (("SEQUENCES", "500"), ("FIRST_SEED", "1")))
 
 

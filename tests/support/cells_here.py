@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from techco.display import plots
 from techco.errors import StepFailed, TechcoError
 from techco.notebooks.limits import Callbacks
 from techco.notebooks.parameters import Template
@@ -24,12 +25,14 @@ from techco.runs.events import PreparationEnded
 
 
 def execute_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Execute the cells of runs in this process, and make no pages of notebooks, until the patches are undone."""
+    """Execute the cells of runs in this process, and make no plots and pages of notebooks, until it is undone."""
     monkeypatch.setattr(runs, "Kernels", _NoKernels)
     monkeypatch.setattr(runs, "execute_notebook", _execute_notebook)
     monkeypatch.setattr(runs, "preload_report", lambda *_: None)
     monkeypatch.setattr(render, "_notebook_page", lambda *_: "<html></html>")
     monkeypatch.setattr(backfill, "start_workers", _start_workers)
+    for chart in ("bar_chart", "line_chart"):
+        monkeypatch.setattr(plots, chart, lambda *_: "<svg></svg>")
 
 
 class _NoKernels:

@@ -265,7 +265,8 @@ def refused_sales(found: Ingested) -> str:
 
 def warnings_of_analysis(found: Analysed, period: Days) -> list[tuple[str, int]]:
     """Return the codes and counts of what an analysis must warn of."""
-    minded, without = [], days_without_logs(found, period)
+    minded = [("refused", refused) for refused, judged in found.refused if 100 * refused > judged]
+    without = days_without_logs(found, period)
     figures, actions = Figures(found.rows), Counter(row.log.action for row in found.rows)
     if without:
         minded.append(("no_logs" if len(without) == len(period) else "days_without_logs", len(without)))

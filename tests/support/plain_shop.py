@@ -115,7 +115,10 @@ class RefusedPurchase:
 
 @dataclass
 class Judged:
-    """What becomes of the records of one raw file; `accepted` are customers, products or logs."""
+    """What becomes of the records of one raw file; `accepted` are customers, products or logs.
+
+    `refused_days` says how many refused ones have which day.
+    """
 
     source: str
     read: int = 0
@@ -123,7 +126,7 @@ class Judged:
     duplicates: int = 0
     outside: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    dated_refused: int = 0
+    refused_days: Counter[date] = field(default_factory=Counter)
     unnamed: int = 0
     rounded: int = 0
     refused_purchases: list[RefusedPurchase] = field(default_factory=list)
@@ -136,7 +139,7 @@ class Judged:
     @property
     def is_nothing(self) -> bool:
         """Whether there are logs of the period, but none that is accepted; that fails an ingest."""
-        return not self.accepted and bool(self.dated_refused or (self.quarantined and not self.outside))
+        return not self.accepted and bool(self.refused_days or (self.quarantined and not self.outside))
 
     def counts(self) -> dict[str, int]:
         """The sum that a report shows."""
@@ -173,7 +176,7 @@ def judge_logs(records: Sequence[Record], first: date, last: date) -> Judged:
     kept, losers = _one_of_each(found, [log for log, _ in good], lambda log: log.log_id, _log_order)
     for log in losers:
         found.reasons["another record with this log_id"] += 1
-        found.dated_refused += 1
+        found.refused_days[log.day] += 1
         if log.action == "purchase":
             found.refused_purchases.append(RefusedPurchase(log.day, log.product, log.quantity))
     found.unnamed = len(unnamed.intersection(kept))
@@ -233,7 +236,8 @@ def _one_of_each(
 
 def _refuse(found: Judged, reason: str, record: Record, day: date | None) -> None:
     found.reasons[reason] += 1
-    found.dated_refused += day is not None
+    if day:
+        found.refused_days[day] += 1
     if isinstance(record, dict) and _action(record) == "purchase":
         product, quantity = _key(record.get("product_id"), "PROD"), _integer(record.get("quantity"))
         found.refused_purchases.append(RefusedPurchase(day, product, quantity))

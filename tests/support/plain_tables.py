@@ -77,6 +77,8 @@ class Tables:
     customers: Mapping[int, Customer] | None = None
     products: Mapping[int, Product] | None = None
     web_logs: Mapping[date, tuple[Log, ...]] = field(default_factory=dict)
+    quarantine: Mapping[date | None, Mapping[str, int]] = field(default_factory=dict)
+    """How many records of each raw file are refused; None stands for those without a day."""
     full_data: Mapping[date, tuple[Joined, ...]] = field(default_factory=dict)
 
 
@@ -101,6 +103,8 @@ class Analysed:
         The rows of the period before, None if a day of it is not in the tables.
     missing_before
         Those days, and `days_in_files` what is known of the files: None if nothing is, empty if they have no day.
+    refused
+        Of each raw file how many records were refused of how many, if this run has no ingest that tells it.
     """
 
     rows: list[Joined]
@@ -108,6 +112,7 @@ class Analysed:
     before: list[Joined] | None
     missing_before: list[date]
     days_in_files: tuple[date, ...] | None
+    refused: list[tuple[int, int]]
 
 
 @dataclass
@@ -199,7 +204,8 @@ class PlainShop:
             self.fresh.clear()
         logs, customers, products = self._replace_logs([run.period], run.compare)
         tables = self.tables
-        run.pinned = {"customers": tables.customers, "products": tables.products, "web_logs": tables.web_logs}
+        names = ("customers", "products", "web_logs", "quarantine")
+        run.pinned = {name: getattr(tables, name) for name in names}
         run.ingested = Ingested(logs[0], customers, products, self._days_in_files() or None)
 
     def _replace_logs(self, periods: Sequence[Days], compare: bool) -> tuple[list[Judged], Judged, Judged]:
@@ -222,9 +228,13 @@ class PlainShop:
         if not any(one in good for one in periods):
             named = span(periods[0].first, periods[0].last)
             raise Refused(f"Nothing of {named} in ")
+        found_logs = judged[periods[0]]  # those without a day are the same for all
         days = {day: [log for log in found.accepted if log.day == day] for one, found in good.items() for day in one}
+        undated = {one.source: one.quarantined - one.refused_days.total() for one in (found_logs, customers, products)}
+        refused = {day: {"web_logs": found.refused_days[day]} for one, found in good.items() for day in one}
         self.tables = replace(
             self.tables,
+            quarantine={**self.tables.quarantine, **refused, None: undated},
             customers={one.number: one for one in customers.accepted},
             products={one.number: one for one in products.accepted},
             web_logs={**self.tables.web_logs, **{day: tuple(logs) for day, logs in days.items()}},
@@ -265,7 +275,11 @@ class PlainShop:
         found = [row for day in run.period for row in full_data.get(day, ())]
         assert sorted(found, key=str) == sorted(run.joined, key=str), "a join was reused that is not of these tables"
         names = ("customers", "products", "web_logs")
-        run.pinned = {name: getattr(pinned, name) for name in names} | {"full_data": full_data}
+        run.pinned = {
+            **{name: getattr(pinned, name) for name in names},
+            "full_data": full_data,
+            "quarantine": run.pinned.get("quarantine", now.quarantine),
+        }
         is_newest = all(getattr(pinned, name) is getattr(self.tables, name) for name in names)
         if is_newest:
             self.fresh = {one for one in self.fresh if not one.shared_with(run.period)} | {run.period}
@@ -289,6 +303,7 @@ class PlainShop:
             raise Refused("was not made from what this run has ingested. Run all steps:")
         self._require("full_data", run.period, replace(self.tables, full_data=full_data))
         assert isinstance(customers, dict)
+        refused = [] if "ingest" in run.steps else self._refused(run)
         run.pinned |= {"full_data": full_data, "customers": customers}
         before = run.period.before()
         missing = [day for day in before if day not in full_data]
@@ -298,7 +313,17 @@ class PlainShop:
             None if missing else [row for day in before for row in full_data[day]],
             missing,
             self._days_in_files(),
+            refused,
         )
+
+    def _refused(self, run: PlainRun) -> list[tuple[int, int]]:
+        """Return how many records of each raw file were refused of how many that the tables hold of the period."""
+        tables = replace(self.tables, **{name: table for name, table in run.pinned.items() if name != "full_data"})  # type: ignore[arg-type] # fmt: skip
+        counts = {"web_logs": sum(len(tables.web_logs[day]) for day in run.period)}
+        counts |= {"customers": len(tables.customers or {}), "products": len(tables.products or {})}
+        parts = [tables.quarantine[day] for day in (*run.period, None)]
+        refused = {source: sum(part.get(source, 0) for part in parts) for source in counts}
+        return [(number, number + counts[source]) for source, number in refused.items()]
 
     def _is_joined_as_ingested(self, run: PlainRun, full_data: Mapping[date, tuple[Joined, ...]]) -> bool:
         """Return whether the rows of full_data are those that a join of what was ingested would make."""
