@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ import pytest
 from techco.doctor import machine
 from techco.engines.connect import connect_to_server
 from techco.engines.session import configure, open_session
+from techco.ingest import ingest
+from techco.join import join
 from techco.notebooks.slim_imports import import_jsonschema
 from techco.shop import Shop
 from techco.storage.azure.identity import identity
@@ -185,6 +188,18 @@ def any_shop(engine_here: tuple[str, SparkSession], storage: Folder) -> Shop:
     """August of a shop, with every engine of one machine in turn, whose storage is empty."""
     name, spark = engine_here
     return Shop(storage, AUGUST, spark, "run-1", engine=name)
+
+
+@pytest.fixture
+def make_tables(sail: SparkSession) -> Callable[[Shop], None]:
+    """Ingest and join with Sail, for tests that only read the tables on each engine."""
+
+    def make(shop: Shop) -> None:
+        by_sail = replace(shop, spark=sail, engine="sail")
+        ingest(by_sail)
+        join(by_sail)
+
+    return make
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,13 +15,13 @@ from pyspark.sql import functions as F
 from techco import analysis, findings
 from techco.contract import CUSTOMERS, FULL_DATA
 from techco.errors import NotIngested
-from techco.ingest import ingest
-from techco.join import join
 from techco.period import Period
 from techco.shop import Shop
 from techco.storage.folder import Folder
 from techco.tables.state import FILE, State
 from tests.support.shops import log, write_shop
+
+MakeTables = Callable[[Shop], None]
 
 # day, customer, product, action, quantity, name, category, price, sales
 LOGS: list[tuple[int, int | None, int | None, str, int | None, str | None, str | None, str | None, str | None]] = [
@@ -217,15 +218,14 @@ def three_days(any_shop: Shop) -> Shop:
     return replace(any_shop, period=Period.parse("2023-08-01..2023-08-03"))
 
 
-def test_a_summary_names_what_the_reader_should_know(three_days: Shop) -> None:
+def test_a_summary_names_what_the_reader_should_know(three_days: Shop, make_tables: MakeTables) -> None:
     logs = [
         log(1),
         log(2, action="purchase", quantity=3),
         log(3, day="2023-08-03", action="purchase", product_id="PROD000", customer_id="CUST9"),
     ]
     write_shop(three_days.storage, logs)
-    ingest(three_days)
-    join(three_days)
+    make_tables(three_days)
     summary = analysis.summarize(three_days)
     assert (summary.total_sales, summary.buyers) == (Decimal("30.30"), 1)
     assert summary.key_figures.values == {
@@ -238,11 +238,10 @@ def test_a_summary_names_what_the_reader_should_know(three_days: Shop) -> None:
     assert summary.days_without_data.rows == [["2023-08-02"]]
 
 
-def test_a_summary_follows_the_key_figures_over_the_period(three_days: Shop) -> None:
+def test_a_summary_follows_the_key_figures_over_the_period(three_days: Shop, make_tables: MakeTables) -> None:
     logs = [log(1), log(2, action="purchase"), log(3, day="2023-08-03", customer_id=None)]
     write_shop(three_days.storage, logs)
-    ingest(three_days)
-    join(three_days)
+    make_tables(three_days)
     course = analysis.summarize(three_days).over_time
     assert course.rows == [
         ["2023-08-01", "10.10", 1, "10.10", 1, "100.0"],
@@ -251,41 +250,38 @@ def test_a_summary_follows_the_key_figures_over_the_period(three_days: Shop) -> 
     ]
 
 
-def test_days_left_over_at_the_end_are_no_stretch(three_days: Shop) -> None:
+def test_days_left_over_at_the_end_are_no_stretch(three_days: Shop, make_tables: MakeTables) -> None:
     write_shop(three_days.storage, [log(1, action="purchase"), log(2, day="2023-10-03", action="purchase")])
     quarter = replace(three_days, period=Period.parse("2023-08-01..2023-10-03"))
-    ingest(quarter)
-    join(quarter)
+    make_tables(quarter)
     course = analysis.summarize(quarter).over_time.rows
     assert [course[0][:2], course[-1][:2]] == [["2023-08-01", "10.10"], ["2023-09-26", None]]
     assert len(course) == 64 // 7
     assert analysis.summarize(quarter).over_time.title == "Key figures of each 7 days"
 
 
-def test_ratios_are_rounded_half_up(three_days: Shop) -> None:
+def test_ratios_are_rounded_half_up(three_days: Shop, make_tables: MakeTables) -> None:
     products = "product_id,product_name,category,price\n1,Nail,Home,0.02\n2,Bolt,Home,0.03\n"
     logs = [log(n, customer_id=n) for n in range(1, 17)]
     logs += [log(20 + n, action="purchase", customer_id=1, product_id=n) for n in (1, 2)]
     write_shop(three_days.storage, logs, products=products)
-    ingest(three_days)
-    join(three_days)
+    make_tables(three_days)
     key_figures = analysis.summarize(three_days).key_figures.values
     assert (key_figures["average_purchase_line"], key_figures["conversion"]) == ("0.03", "6.3")  # of 0.025 and 6.25
 
 
-def test_in_a_run_the_steps_before_are_done_only_on_the_sample_shop(three_days: Shop, tmp_path: Path) -> None:
-    write_shop(three_days.storage, [log(1), log(2, day="2023-07-01")])
-    in_run = replace(three_days, state=State(file=tmp_path / FILE))
-    with pytest.raises(NotIngested, match="1 to 3 August 2023 is not ingested"):
+def test_in_a_run_the_steps_before_are_done_only_on_the_sample_shop(shop: Shop, tmp_path: Path) -> None:
+    write_shop(shop.storage, [log(1), log(2, day="2023-07-01")])
+    in_run = replace(shop, state=State(file=tmp_path / FILE))
+    with pytest.raises(NotIngested, match="1 to 31 August 2023 is not ingested"):
         analysis.period_logs(in_run)
-    sample = replace(in_run, storage=Folder(three_days.storage.url, is_sample=True))
+    sample = replace(in_run, storage=Folder(shop.storage.url, is_sample=True))
     assert [row.log_id for row in analysis.period_logs(sample).collect()] == [1]
 
 
-def test_a_summary_of_nothing_divides_by_nothing(three_days: Shop) -> None:
+def test_a_summary_of_nothing_divides_by_nothing(three_days: Shop, make_tables: MakeTables) -> None:
     write_shop(three_days.storage, [])
-    ingest(three_days)
-    join(three_days)
+    make_tables(three_days)
     summary = analysis.summarize(three_days)
     assert summary.key_figures.values == {
         "total_sales": "0.00", "purchases": 0, "average_purchase_line": None, "unique_customers": 0, "logs": 0,
@@ -294,13 +290,12 @@ def test_a_summary_of_nothing_divides_by_nothing(three_days: Shop) -> None:
     assert summary.data_quality.values["days_without_data"] == 3
 
 
-def test_a_summary_holds_the_key_figures_of_the_period_before(three_days: Shop) -> None:
+def test_a_summary_holds_the_key_figures_of_the_period_before(three_days: Shop, make_tables: MakeTables) -> None:
     earlier = replace(three_days, period=Period.parse("2023-07-29..2023-07-31"), run_id="run-0")
     days = ("2023-07-28", "2023-07-29", "2023-07-31", "2023-08-01")
     write_shop(three_days.storage, [log(n, day=day, action="purchase", quantity=n + 1) for n, day in enumerate(days)])
     for one in (earlier, three_days):
-        ingest(one)
-        join(one)
+        make_tables(one)
     before = analysis.summarize(three_days).before.values
     assert {name: before[name] for name in ("start_date", "end_date", "days", "days_with_data")} == {
         "start_date": "2023-07-29", "end_date": "2023-07-31", "days": 3, "days_with_data": 2,
@@ -308,23 +303,20 @@ def test_a_summary_holds_the_key_figures_of_the_period_before(three_days: Shop) 
     assert (before["logs"], before["total_sales"]) == (2, "50.50")
 
 
-def test_a_summary_without_earlier_logs_has_no_earlier_figures(three_days: Shop) -> None:
+def test_a_summary_without_earlier_logs_has_no_earlier_figures(three_days: Shop, make_tables: MakeTables) -> None:
     write_shop(three_days.storage, [log(1)])
-    ingest(three_days)
-    join(three_days)
+    make_tables(three_days)
     before = analysis.summarize(three_days).before.values
     assert before["days_not_ingested"] == 3
     assert (before["first_day_in_files"], before["last_day_in_files"]) == ("2023-08-01", "2023-08-01")
-    ingest(earlier := replace(three_days, period=Period.parse("2023-07-29..2023-07-31")))
-    join(earlier)
+    make_tables(replace(three_days, period=Period.parse("2023-07-29..2023-07-31")))
     ingested = analysis.summarize(three_days).before.values
     assert (ingested["days_not_ingested"], ingested["days_with_data"]) == (0, 0)
     assert "total_sales" not in before | ingested
 
 
-def test_before_the_first_day_of_the_calendar_there_is_nothing(three_days: Shop) -> None:
+def test_before_the_first_day_of_the_calendar_there_is_nothing(three_days: Shop, make_tables: MakeTables) -> None:
     first = replace(three_days, period=Period.parse("0001-01-01"))
     write_shop(three_days.storage, [log(1, day="0001-01-01")])
-    ingest(first)
-    join(first)
+    make_tables(first)
     assert analysis.summarize(first).before.values == {}

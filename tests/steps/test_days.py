@@ -120,16 +120,16 @@ def test_a_part_is_never_shown_as_the_whole(any_shop: Shop) -> None:
 
 
 def test_by_hand_a_step_does_the_steps_before_it_for_days_that_are_missing(
-    any_shop: Shop, capsys: pytest.CaptureFixture[str]
+    shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_shop(any_shop.storage, [log(1, action="purchase"), log(2, day="2023-08-05", action="purchase")])
-    ingest(part(any_shop, "2023-08-01..2023-08-02"))
-    assert join(any_shop).values["logs"] == 2
+    write_shop(shop.storage, [log(1, action="purchase"), log(2, day="2023-08-05", action="purchase")])
+    ingest(part(shop, "2023-08-01..2023-08-02"))
+    assert join(shop).values["logs"] == 2
     said = "The tables lacked days of 1 to 31 August 2023, so its raw files were ingested now.\n"
     assert capsys.readouterr().out == said
-    assert analysis.period_logs(any_shop).count() == 2
+    assert analysis.period_logs(shop).count() == 2
     assert capsys.readouterr().out == "", "nothing is missing any more"
-    assert analysis.period_logs(part(any_shop, "2023-07")).count() == 0
+    assert analysis.period_logs(part(shop, "2023-07")).count() == 0
     assert capsys.readouterr().out == said.replace("August", "July")
 
 
@@ -221,14 +221,14 @@ def test_of_several_periods_those_are_joined_that_are_ingested(shop: Shop) -> No
     assert len(shop.tables.missing_days("full_data", AUGUST)) == 29
 
 
-def test_nothing_is_compared_with_a_part_of_the_period_before(any_shop: Shop) -> None:
+def test_nothing_is_compared_with_a_part_of_the_period_before(shop: Shop) -> None:
     write_shop(
-        any_shop.storage, [log(n, day, "purchase") for n, day in enumerate(("2023-07-05", "2023-07-31", "2023-08-01"))]
+        shop.storage, [log(n, day, "purchase") for n, day in enumerate(("2023-07-05", "2023-07-31", "2023-08-01"))]
     )
-    for one in (part(any_shop, "2023-07-30..2023-07-31"), any_shop):
+    for one in (part(shop, "2023-07-30..2023-07-31"), shop):
         ingest(one)
         join(one)
-    summary = analysis.summarize(any_shop)
+    summary = analysis.summarize(shop)
     before = summary.before.values
     assert before["days_not_ingested"] == 29
     assert summary.warnings.rows[-1:] == [
@@ -239,11 +239,11 @@ def test_nothing_is_compared_with_a_part_of_the_period_before(any_shop: Shop) ->
             f"Ingest this, then run again: {before['command']}",
         ]
     ]
-    assert str(before["command"]).endswith("--from 2023-07-01 --to 2023-07-31 --engine " + any_shop.engine)
+    assert str(before["command"]).endswith("--from 2023-07-01 --to 2023-07-31 --engine " + shop.engine)
     assert "total_sales" not in before
-    ingest(part(any_shop, "2023-07"))
-    join(part(any_shop, "2023-07"))
-    before = analysis.summarize(any_shop).before.values
+    ingest(part(shop, "2023-07"))
+    join(part(shop, "2023-07"))
+    before = analysis.summarize(shop).before.values
     assert (before["days_not_ingested"], before["total_sales"]) == (0, "20.20")
 
 
@@ -271,16 +271,16 @@ def test_a_shop_whose_files_have_no_day_has_no_data_before(shop: Shop) -> None:
 
 
 @pytest.fixture
-def by_day(any_shop: Shop) -> Shop:
+def by_day(shop: Shop) -> Shop:
     """A shop with a folder for each day, each of which has a log of the next day."""
-    write_shop(any_shop.storage, [])
-    Folder(any_shop.storage.url).path("web_logs.json").unlink()
+    write_shop(shop.storage, [])
+    Folder(shop.storage.url).path("web_logs.json").unlink()
     for day in (1, 2, 3):
-        folder = Folder(any_shop.storage.url).path(f"web_logs/date=2023-08-0{day}")
+        folder = Folder(shop.storage.url).path(f"web_logs/date=2023-08-0{day}")
         folder.mkdir(parents=True)
         logs = [log(day * 2, f"2023-08-0{day}", "purchase"), log(day * 2 + 1, f"2023-08-0{day + 1}", "purchase")]
         folder.joinpath("a.json").write_text("\n".join(map(json.dumps, logs)), encoding="utf-8")
-    return part(any_shop, "2023-08-02")
+    return part(shop, "2023-08-02")
 
 
 def test_logs_in_a_folder_of_another_day_are_counted(by_day: Shop) -> None:
@@ -322,13 +322,14 @@ JULY_TO_SEPTEMBER = [
 
 
 @pytest.fixture
-def comparing(any_shop: Shop) -> Shop:
+def comparing(shop: Shop) -> Shop:
     """August of a shop with logs from July to September, of which ingest and join bring July as well."""
-    write_shop(any_shop.storage, JULY_TO_SEPTEMBER)
-    return replace(any_shop, compare=True)
+    write_shop(shop.storage, JULY_TO_SEPTEMBER)
+    return replace(shop, compare=True)
 
 
-def test_the_period_before_is_brought_into_the_tables_as_far_as_the_files_have_it(comparing: Shop) -> None:
+def test_the_period_before_is_brought_into_the_tables_as_far_as_the_files_have_it(any_shop: Shop) -> None:
+    comparing = replace(any_shop, compare=True)
     write_shop(comparing.storage, [*JULY_TO_SEPTEMBER, log(5, timestamp="?")])
     records = ingest(comparing).records.values
     assert records == {"read": 7, "accepted": 1, "duplicates": 0, "quarantined": 2, "outside_period": 4}

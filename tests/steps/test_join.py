@@ -15,7 +15,6 @@ from techco.ingest import ingest
 from techco.join import full_data, join, product_sales
 from techco.period import Period
 from techco.shop import Shop
-from techco.storage.folder import Folder
 from tests.support.shops import PRODUCTS as PRODUCT_FILE
 from tests.support.shops import log, write_shop
 
@@ -73,11 +72,11 @@ def test_a_join_replaces_its_period_and_keeps_the_prices_of_others(any_shop: Sho
     assert any_shop.tables.read("product_sales").count() == 2
 
 
-def test_a_join_of_an_empty_period_leaves_empty_tables(any_shop: Shop) -> None:
-    write_shop(any_shop.storage, [])
-    ingest(any_shop)
-    assert list(join(any_shop).values.items())[:3] == [("logs", 0), ("purchases", 0), ("total_sales", "0.00")]
-    assert any_shop.full_data.count() == any_shop.product_sales.count() == 0
+def test_a_join_of_an_empty_period_leaves_empty_tables(shop: Shop) -> None:
+    write_shop(shop.storage, [])
+    ingest(shop)
+    assert list(join(shop).values.items())[:3] == [("logs", 0), ("purchases", 0), ("total_sales", "0.00")]
+    assert shop.full_data.count() == shop.product_sales.count() == 0
 
 
 def test_a_join_that_doubles_logs_is_an_error(any_shop: Shop) -> None:
@@ -88,12 +87,11 @@ def test_a_join_that_doubles_logs_is_an_error(any_shop: Shop) -> None:
         join(any_shop)
 
 
-def test_only_the_sample_shop_is_ingested_on_the_way(any_shop: Shop) -> None:
-    write_shop(any_shop.storage, [log(1)])
-    sample = replace(any_shop, storage=Folder(any_shop.storage.url, is_sample=True))
-    assert join(sample).values["logs"] == 1
-    write_shop(any_shop.storage, [log(1), log(2)])
-    assert join(sample).values["logs"] == 1  # what is there is not read again
+def test_what_is_ingested_on_the_way_is_not_read_again(shop: Shop) -> None:
+    write_shop(shop.storage, [log(1)])
+    assert join(shop).values["logs"] == 1
+    write_shop(shop.storage, [log(1), log(2)])
+    assert join(shop).values["logs"] == 1
 
 
 def test_the_views_show_the_period_as_the_join_left_it(any_shop: Shop) -> None:

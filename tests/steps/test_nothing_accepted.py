@@ -36,15 +36,23 @@ def contents(shop: Shop) -> dict[str, list[str]]:
     ],
 )
 def test_a_file_of_which_nothing_is_accepted_fails_before_a_table_changes(
-    any_shop: Shop, files: dict[str, Any], words: str
+    shop: Shop, files: dict[str, Any], words: str
 ) -> None:
-    write_shop(any_shop.storage, [log(1), log(2, action="purchase"), log(3, timestamp="?")])
-    ingest(any_shop)
-    before = contents(any_shop)
-    write_shop(any_shop.storage, **{"logs": [log(7)], **files})
+    check_that_nothing_changes(shop, files, words)
+
+
+def test_no_engine_changes_a_table_where_nothing_is_accepted(any_shop: Shop) -> None:
+    check_that_nothing_changes(any_shop, {"products": BAD_PRODUCTS}, r"product_data.csv .* price .* \(2\)")
+
+
+def check_that_nothing_changes(shop: Shop, files: dict[str, Any], words: str) -> None:
+    write_shop(shop.storage, [log(1), log(2, action="purchase"), log(3, timestamp="?")])
+    ingest(shop)
+    before = contents(shop)
+    write_shop(shop.storage, **{"logs": [log(7)], **files})
     with pytest.raises(RawFileError, match=f"^Nothing (of 1 to 31 August 2023 )?in .*{words}"):
-        ingest(any_shop)
-    assert contents(any_shop) == before
+        ingest(shop)
+    assert contents(shop) == before
 
 
 @pytest.mark.parametrize("logs", ["[]", " [ ]\n"])

@@ -26,8 +26,14 @@ def found(shop: Shop) -> dict[Any, Any]:
 
 
 @pytest.fixture
-def one_day(any_shop: Shop) -> Shop:
+def one_day(shop: Shop) -> Shop:
     """A shop of one day, as a month would have days without logs."""
+    return replace(shop, period=Period.parse("2023-08-01"))
+
+
+@pytest.fixture
+def any_day(any_shop: Shop) -> Shop:
+    """The same with every engine of one machine in turn."""
     return replace(any_shop, period=Period.parse("2023-08-01"))
 
 
@@ -36,7 +42,7 @@ def test_a_clean_day_has_nothing_to_mind(one_day: Shop) -> None:
     assert found(one_day) == {}
 
 
-def test_refused_purchases_are_valued_where_the_price_is_known(one_day: Shop) -> None:
+def test_refused_purchases_are_valued_where_the_price_is_known(any_day: Shop) -> None:
     refused = [
         log(None, action="purchase", quantity=3),  # 30.30
         log(3, action="purchase", quantity=None, product_id=2),  # at least one: 20
@@ -45,10 +51,10 @@ def test_refused_purchases_are_valued_where_the_price_is_known(one_day: Shop) ->
         log(6, action="purchase", timestamp="?"),  # 10.10
         log(1, action="purchase"),  # has the id of another one: 10.10
     ]
-    write_shop(one_day.storage, [log(1, action="add_to_cart"), *refused])
-    assert "At least 70.50 of sales are in them." in found(one_day)["refused"][0]
-    assert "At least 70.50 of sales are in them." in found(one_day)["refused"][0]  # of a receipt
-    assert found(one_day)["conflicting_ids"][1] == 1
+    write_shop(any_day.storage, [log(1, action="add_to_cart"), *refused])
+    assert "At least 70.50 of sales are in them." in found(any_day)["refused"][0]
+    assert "At least 70.50 of sales are in them." in found(any_day)["refused"][0]  # of a receipt
+    assert found(any_day)["conflicting_ids"][1] == 1
 
 
 def test_an_analysis_without_an_ingest_warns_of_what_earlier_ones_have_refused(one_day: Shop) -> None:
@@ -93,12 +99,12 @@ def test_purchases_of_nobody_are_counted(one_day: Shop) -> None:
     assert found(one_day)["unnamed_purchases"][1] == 1
 
 
-def test_prices_with_more_than_two_decimals_are_counted(one_day: Shop) -> None:
+def test_prices_with_more_than_two_decimals_are_counted(any_day: Shop) -> None:
     products = (
         PRODUCTS + "3,Sofa,Home,1.234\n4,Bed,Home,2.500\n5,Cup,Home,1.5000\n6,Pen,Home,9.99500001\n7,Jar,Home,3.14\n"
     )
-    write_shop(one_day.storage, [log(1, action="purchase")], products=products)
-    assert found(one_day)["prices_rounded"] == (
+    write_shop(any_day.storage, [log(1, action="purchase")], products=products)
+    assert found(any_day)["prices_rounded"] == (
         "3 prices of product_data.csv have more than two decimals and were rounded, for instance 1.234.", 3,
     )  # fmt: skip
 
@@ -112,8 +118,8 @@ def test_amounts_of_purchases_that_are_not_used_are_named(one_day: Shop) -> None
     )  # fmt: skip
 
 
-def test_what_the_analysis_finds(one_day: Shop) -> None:
-    shop = replace(one_day, period=Period.parse("2023-08-01..2023-08-02"))
+def test_what_the_analysis_finds(any_day: Shop) -> None:
+    shop = replace(any_day, period=Period.parse("2023-08-01..2023-08-02"))
     sold = [log(n, action="purchase", quantity=1 if n else 99) for n in range(12)]
     write_shop(shop.storage, [*sold, log(20, action="purchase", product_id=9), log(21, action="Refunded")])
     warnings = found(shop)
