@@ -68,13 +68,30 @@ def test_a_template_runs_alone_on_the_sample_shop_with_plain_papermill(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a cache of its own"))
-    output = tmp_path / "out.ipynb"
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "--cwd", str(tmp_path)]
-    done = subprocess.run([*command, str(template), str(output)], capture_output=True, text=True, check=False)
+    run_with_plain_papermill(template, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_template_runs_alone_with_plain_papermill_on_a_shop_of_which_nothing_was_run(
+    template: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "shop").mkdir()
+    shop = write_shop(Folder(str(tmp_path / "shop")), [log(1), log(2, "2023-08-31", "purchase")])
+    printed = run_with_plain_papermill(template, tmp_path, "-p", "storage", shop.url)
+    assert ("so its raw files were ingested now." in printed) == (template.stem != "ingest")
+
+
+def run_with_plain_papermill(template: Path, folder: Path, *options: str) -> str:
+    """Run a template to its end, and return what its cells have printed."""
+    output = folder / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "--cwd", str(folder), str(template), str(output)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     cells = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells)
-    assert not any(out.output_type == "error" for cell in cells for out in cell.outputs)
+    outputs = [out for cell in cells for out in cell.outputs]
+    assert not any(out.output_type == "error" for out in outputs)
+    return "".join(out.text for out in outputs if out.output_type == "stream")
 
 
 @pytest.mark.parametrize(
