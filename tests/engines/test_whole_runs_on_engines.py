@@ -50,8 +50,8 @@ def real(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("kind", "engine"),
     [
-        ("messy", "spark"), ("messy", "spark://"), ("real", "sc://"),
-        pytest.param("large", "spark", marks=pytest.mark.soak),
+        ("messy", "spark://"), ("real", "sc://"),
+        *(pytest.param(kind, "spark", marks=pytest.mark.soak) for kind in ("messy", "large")),
     ],
 )  # fmt: skip
 def test_a_whole_run_gives_the_same_files_on_every_engine(

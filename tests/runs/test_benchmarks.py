@@ -202,6 +202,7 @@ def test_a_shop_is_made_once_and_again_where_it_is_not_complete(tmp_path: Path) 
     assert logs.is_file()
 
 
+@pytest.mark.soak
 def test_one_day_is_measured_in_a_large_shop_and_alone(tmp_path: Path) -> None:
     words = command(tmp_path, "--day-of", "100", "--repeat", "1", "--json", str(tmp_path / "b.json"))
     env = {**os.environ, "PATH": "", "COLUMNS": "120"}

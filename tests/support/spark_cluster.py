@@ -23,7 +23,7 @@ from tests.support.stand_ins import free_port
 TOKEN = "token-of-the-cluster-of-the-tests"
 _STARTS_WITHIN_S = 120
 _HOME = Path(pyspark.__file__).parent
-# The whole run on Spark of this machine is compiled, as Spark does by default; so both its ways are tested.
+# Runs on Spark of this machine are compiled, as Spark does by default; so both its ways are tested.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 
