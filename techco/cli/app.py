@@ -14,7 +14,7 @@ from techco.cli import run_commands, shop_commands
 from techco.cli.console import console, escape_unencodable
 from techco.cli.exit_codes import exit_codes
 from techco.cli.option_groups import expand_groups
-from techco.cli.options import EXAMPLE_RUN, Json, Out, Run, ShowProgress
+from techco.cli.options import EXAMPLE_RUN, FailIf, Json, Out, Run, ShowProgress
 from techco.cli.papermill_options import PAPERMILL_EXAMPLES, LogOutput, RunCommand, timeout_option
 from techco.cli.printing import (
     print_error,
@@ -151,7 +151,7 @@ def _check(records: Sequence[RunRecord], thresholds: Sequence[Threshold]) -> Non
         raise typer.Exit(BEYOND_THRESHOLD)
 
 
-def _run_once(request: RunRequest, json: bool, progress: bool, thresholds: Sequence[Threshold] = ()) -> None:
+def _run_once(request: RunRequest, json: bool, progress: bool, thresholds: Sequence[Threshold]) -> None:
     """Make one run, and print how it went."""
     from techco.cli.progress_display import StepBars, show_progress
     from techco.runs.run import Interrupted, NotPublished
@@ -185,7 +185,7 @@ def _run_once(request: RunRequest, json: bool, progress: bool, thresholds: Seque
     epilog=(
         "[bold]Examples[/bold]\n\n"
         f"techco resume {EXAMPLE_RUN}\n\n"
-        f"techco resume {EXAMPLE_RUN} --out /srv/reports --no-progress --json\n\n"
+        f"techco resume {EXAMPLE_RUN} --out /srv/reports --no-progress --json --fail-if 'refused > 5%'\n\n"
         f"techco resume {EXAMPLE_RUN} --log-output --execution-timeout 600 --start-timeout 120"
     )
 )
@@ -194,6 +194,7 @@ def resume(
     run: Run,
     out: Out = None,
     json: Json = False,
+    fail_if: FailIf = None,
     progress: ShowProgress = True,
     log_output: LogOutput = False,
     execution_timeout: Annotated[int | None, timeout_option("How long a cell may run.", "as before")] = None,
@@ -207,7 +208,7 @@ def resume(
     from techco.records.find import find_run, steps_left
     from techco.settings import load_settings
 
-    settings = load_settings()
+    settings, thresholds = load_settings(), parse_thresholds(fail_if or ())
     record, folder = find_run(run, out or settings.out)
     used, now = record.provenance.get("templates", ""), str(settings.templates.absolute()) if settings.templates else ""
     if used != now:
@@ -217,7 +218,7 @@ def resume(
     request = parse_run(split(record.command)[2:]).make_request(settings)
     limits = Limits(start_timeout or request.limits.start_s, execution_timeout or request.limits.cell_s)
     request = replace(request, out=folder.parents[1], resumes=folder, limits=limits, log_output=log_output)
-    _run_once(request, json, progress)
+    _run_once(request, json, progress, thresholds)
 
 
 app.add_typer(run_commands.app)

@@ -46,6 +46,14 @@ Engine = Annotated[
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for runs/ and reports/.", show_default="current folder")
 ]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="THRESHOLD",
+        help="End with exit code 4, after the report, beyond a threshold, such as 'refused > 5%', "
+        "'warnings > 0' or 'total_sales < 1000'; give it again for another one.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 

@@ -13,6 +13,7 @@ from techco.cli.options import (
     PUBLISH_TARGET,
     AzureOptions,
     Engine,
+    FailIf,
     Json,
     Out,
     PeriodOptions,
@@ -96,14 +97,7 @@ class RunOptions:
             help="Bring the period before into the tables as well, if it is not there, for the changes in the report.",
         ),
     ] = True
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="THRESHOLD",
-            help="End with exit code 4, after the report, beyond a threshold, such as 'refused > 5%', "
-            "'warnings > 0' or 'total_sales < 1000'; give it again for another one.",
-        ),
-    ] = None
+    fail_if: FailIf = None
     progress: ShowProgress = True
     publish: Annotated[bool, typer.Option("--publish", help="Also publish the report in the storage account.")] = False
     publish_to: Annotated[

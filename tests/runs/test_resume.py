@@ -53,6 +53,15 @@ def stamps(record: RunRecord) -> list[int]:
     return [Path(str(step.notebook)).stat().st_mtime_ns for step in record.steps if step.notebook]
 
 
+def test_a_run_that_goes_on_may_have_thresholds_too(tmp_path: Path) -> None:
+    assert told(start(tmp_path, join="1 / 0"))[0] == 1
+    write_notebook(tmp_path / "templates" / "join.ipynb")
+    code, _, stderr = told(techco(tmp_path, "resume", only_run(tmp_path).run_id, "--fail-if", "warnings < 1"))
+    assert code == 4
+    assert "warnings is 0, which --fail-if 'warnings < 1' does not allow." in stderr
+    assert only_run(tmp_path).is_completed
+
+
 def test_a_failed_step_and_those_after_it_run_again_in_the_same_run(tmp_path: Path) -> None:
     assert told(start(tmp_path, "--pii", "show", join="1 / 0"))[0] == 1
     failed = only_run(tmp_path)
