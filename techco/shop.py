@@ -121,9 +121,12 @@ class Shop:
             When it is not there yet, or lacks a day of the period; names the days and the command that brings them.
         """
         try:
-            return self.tables.read(name, self.period if TABLES[name].by_day else None)
+            return self._read(name)
         except NotIngested as error:
             raise NotIngested(self._what_is_missing(name, error.days), error.days) from None
+
+    def _read(self, name: str) -> DataFrame:
+        return self.tables.read(name, self.period if TABLES[name].by_day else None)
 
     def _what_is_missing(self, name: str, days: Sequence[date]) -> str:
         only_join = name in _BY_JOIN and not self.tables.missing_days("web_logs", days)
@@ -218,7 +221,7 @@ class Shop:
         """Make a temporary view of each table, as it is now; of one that is not there yet there is none."""
         for name in names:
             try:
-                self.table(name).createOrReplaceTempView(name)
+                self._read(name).createOrReplaceTempView(name)
             except TableError:
                 with suppress(PySparkException):  # most have none, but another shop of the session may have made one
                     self.spark.catalog.dropTempView(name)

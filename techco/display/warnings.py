@@ -57,8 +57,8 @@ class RunWarning:
 
 CODES = {
     "no_logs": "no log of the period is accepted",
-    "no_purchases": "no action is called `purchase`, though there are logs",
-    "refused": "more than 1 % of the records of a raw file were refused",
+    "no_purchases": "no accepted log has the action `purchase`, though there are logs",
+    "refused": "this run, or one before a run without ingest, has refused more than 1 % of the records of a raw file",
     "conflicting_ids": "different records of a raw file have one id, so that only one of them counts",
     "no_records": "the customer file or the product file has no records at all",
     "unnamed_purchases": "purchases have a customer_id without a number, and count as those of nobody",

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from techco.contract import PARTITION, TableContract
 from techco.engines.dialects import NO_DAY
-from techco.period import Period
+from techco.period import Period, stretches
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema
@@ -65,12 +65,25 @@ def content_without_rows(schema: Schema) -> bytes:
     return output.getvalue()
 
 
-def missing_days(files: Iterable[DataFile], days: Iterable[date]) -> list[date]:
-    """Return those of some days, in order, that no write of a table had: neither with rows nor without."""
-    written: set[date | None] = set()
-    for file in files:
-        written.update(file.days_without_rows or (file.day,))
-    return sorted(set(days) - written)
+def gaps(files: Iterable[DataFile], days: Iterable[date]) -> list[Period]:
+    """Return those of some days that no write of a table had, neither with rows nor without, as the fewest periods."""
+    written = [file.days_without_rows or Period(file.day, file.day) for file in files if file.day]
+    written.sort(key=lambda one: one.first)
+    periods = [days] if isinstance(days, Period) else stretches(days)
+    return [gap for period in periods for gap in _gaps_of(period, written)]
+
+
+def _gaps_of(period: Period, written: Iterable[Period]) -> Iterator[Period]:
+    """Yield what a period has beside others, which are sorted by their first days."""
+    start, end = period.first.toordinal(), period.last.toordinal()
+    for one in written:
+        if (first := one.first.toordinal()) > end:
+            break
+        if start < first:
+            yield Period(date.fromordinal(start), date.fromordinal(first - 1))
+        start = max(start, one.last.toordinal() + 1)
+    if start <= end:
+        yield Period(date.fromordinal(start), period.last)
 
 
 def day_of(name: str) -> date | None:

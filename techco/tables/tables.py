@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from techco.contract import PARTITION, TABLES, TableContract
 from techco.engines.dialects import NO_DAY, delta_path, dialect
 from techco.errors import CommitRefused, NotIngested, RowsOutsidePeriod, TableError
-from techco.period import Period, stretches
+from techco.period import Period
 from techco.storage.base import TABLES_FOLDER, RawFile, Storage
 from techco.tables import checkpoints
 from techco.tables.data_files import (
@@ -32,7 +32,7 @@ from techco.tables.data_files import (
     addition,
     content_without_rows,
     day_of,
-    missing_days,
+    gaps,
     path_without_rows,
     removals,
 )
@@ -91,8 +91,9 @@ class Tables:
             version, files = self._consists_of(name)
         except TableNotFoundError:
             raise NotIngested(f"No table {name} in {self.storage.url}.", list(needed)) from None
-        if missing := missing_days(files, needed):
-            raise NotIngested(f"The table {name} in {self.storage.url} lacks {len(missing):,} days.", missing)
+        if missing := gaps(files, needed):
+            days = [day for gap in missing for day in gap]
+            raise NotIngested(f"The table {name} in {self.storage.url} lacks {len(days):,} days.", days)
         undated = TABLES[name].undated
         wanted = (file for file in files if period is None or file.day in period or (undated and file.day is None))
         paths = [file.path for file in wanted if file.rows != 0]
@@ -108,7 +109,7 @@ class Tables:
 
     def missing_days(self, name: str, days: Iterable[date]) -> list[date]:
         """Return those of some days, in order, that no run has written to a table by day, with rows or without."""
-        return missing_days(self._files(name), days)
+        return [day for gap in gaps(self._files(name), days) for day in gap]
 
     def _files(self, name: str) -> list[DataFile]:
         from deltalake.exceptions import TableNotFoundError
@@ -192,7 +193,7 @@ class Tables:
                     f"Rows for {table.name} lie outside the period: event_date {', '.join(outside[:5])}. "
                     "Nothing was written. Filter the frame to the period first."
                 )
-            without_rows = self._write_without_rows(table, batch, missing_days(files, days))
+            without_rows = self._write_without_rows(table, batch, gaps(files, days))
         except BaseException:
             self.storage.remove_folder(folder)
             raise
@@ -215,10 +216,10 @@ class Tables:
             write = write.partitionBy(PARTITION)
         write.parquet(engine.path_to_write(self.storage, f"{TABLES_FOLDER}/{table.name}/{folder}"))
 
-    def _write_without_rows(self, table: TableContract, batch: str, days: Iterable[date]) -> list[DataFile]:
+    def _write_without_rows(self, table: TableContract, batch: str, days: Iterable[Period]) -> list[DataFile]:
         """Write the empty files that say of days that they were written."""
         content = content_without_rows(_delta_schema(table.schema)) if table.by_day else b""
-        files = [DataFile(f"{batch}/{path_without_rows(one)}", len(content), 0, one.first) for one in stretches(days)]
+        files = [DataFile(f"{batch}/{path_without_rows(one)}", len(content), 0, one.first) for one in days]
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(lambda f: self.storage.write(f"{TABLES_FOLDER}/{table.name}/{f.path}", content), files))
         return files

@@ -24,6 +24,8 @@ from tests.support.shops import log, write_shop
 from tests.support.step_by_step import DAY, Run, put_new
 from tests.support.tiny_notebooks import write_notebook, write_templates
 
+pytestmark = pytest.mark.slow  # each does the steps of several runs
+
 PERIOD = Period.parse(DAY)
 BEFORE = PERIOD.before() or PERIOD
 RAW, TABLES, NOTEBOOK = "the raw files have changed", "the tables have changed", "a notebook has changed"

@@ -99,6 +99,7 @@ def as_large_and_old(path: Path) -> None:
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_is_not_as_it_was_is_read(shop: Shop, read: list[str], change: str) -> None:
     run(shop, MAY)
@@ -109,6 +110,7 @@ def test_a_file_that_is_not_as_it_was_is_read(shop: Shop, read: list[str], chang
     assert august.records.values["accepted"] == 4
 
 
+@pytest.mark.slow
 def test_a_file_with_a_record_without_a_day_is_always_read(shop: Shop, read: list[str]) -> None:
     write_month(shop.storage, 2, log(99, timestamp="?"))  # type: ignore[arg-type]
     write_month(shop.storage, 4, "no object")  # type: ignore[arg-type]
@@ -135,6 +137,7 @@ def test_of_many_files_some_are_known_together_and_each_run_knows_more(
         assert len(read) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["another version", "another engine", "a damaged file", "refresh"])
 def test_what_is_known_is_not_used_where_it_may_be_wrong(
     shop: Shop, read: list[str], monkeypatch: pytest.MonkeyPatch, what: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ from techco.engines.dialects import delta_path
 from techco.errors import NotIngested, RawFileError, StorageError, TechcoError
 from techco.ingest import ingest, ingest_each
 from techco.join import join, join_each
-from techco.period import Period
+from techco.period import Period, stretches
 from techco.shop import Shop
 from techco.storage.access import Access
 from techco.storage.folder import Folder
+from techco.tables.data_files import DataFile, gaps, path_without_rows
 from techco.tables.state import FILE, State
 from techco.tables.tables import Tables
 from tests.support.shops import log, write_shop
@@ -60,6 +62,20 @@ def test_days_that_were_written_without_rows_are_known(tables: Tables) -> None:
     assert missing(tables) == [1, 6, *range(8, 32)]
     assert tables.read("product_sales").count() == 1
     assert [file.rows for file in tables.data_files("product_sales")] == [1]
+
+
+def test_what_is_missing_between_any_files_is_found() -> None:
+    first = AUGUST.first
+    for seed in range(500):
+        choose = random.Random(seed)
+        starts = [first + timedelta(days=choose.randrange(20)) for _ in range(choose.randrange(6))]
+        empty = [Period(day, day + timedelta(days=choose.choice([0, 0, 1, 5]))) for day in starts]
+        files = [DataFile(f"batch/{path_without_rows(one)}", 1, 0, one.first) for one in empty]
+        files += [DataFile("batch/part", 1, 9, choose.choice([first, None]))]
+        days = frozenset(first + timedelta(days=choose.randrange(25)) for _ in range(choose.randrange(12)))
+        for asked in (days, Period(first, first + timedelta(days=choose.randrange(25)))):
+            written = {file.day for file in files} | {day for one in empty for day in one}
+            assert gaps(files, asked) == stretches(set(asked) - written)
 
 
 def test_days_stay_known_if_some_of_those_without_rows_are_written_again(tables: Tables) -> None:

@@ -101,6 +101,7 @@ TIMES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["lines", "array beside an odd one"])
 def test_the_whole_calendar_is_a_period(any_shop: Shop, form: str) -> None:
     shop = replace(any_shop, period=Period.parse("0001-01-01..9999-12-31"))
@@ -122,6 +123,7 @@ def nested(depth: int, pair: str = "[]") -> str:
     return LOG.format(depth if pair == "[]" else -depth, f', "x": {inner}')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_record_may_be_nested_to_one_depth_whoever_reads_it(any_shop: Shop, form: str) -> None:
     depths = [2, json_stream.MAX_DEPTH, json_stream.MAX_DEPTH + 1, 900, 5000, 100_000]
@@ -155,6 +157,7 @@ def test_zero_bytes_in_any_file_cost_at_most_their_record(any_shop: Shop) -> Non
     assert by_source == [[4, 1, 0, 3, 0], [4, 3, 0, 1, 0], [4, 4, 0, 0, 0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

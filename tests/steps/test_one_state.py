@@ -25,6 +25,8 @@ from techco.tables.tables import Tables
 from tests.support.shops import log, write_shop
 from tests.support.step_by_step import DAY, NEW, OLD, Run, put_new, put_old
 
+pytestmark = pytest.mark.slow  # each does the steps of several runs
+
 
 @pytest.fixture
 def runs(sail: SparkSession, storage: Folder, tmp_path: Path) -> tuple[Run, Run]:

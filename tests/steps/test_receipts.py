@@ -110,6 +110,7 @@ RAW_CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", RAW_CHANGES)
 def test_a_changed_raw_file_is_noticed(shop: Shop, change: str) -> None:
     ingest(shop)
@@ -136,6 +137,7 @@ TABLE_CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", TABLE_CHANGES)
 def test_tables_that_are_not_as_they_were_left_are_made_again(shop: Shop, change: str) -> None:
     first = ingest(shop)

@@ -268,6 +268,7 @@ def test_naive_reader_finds_the_expected_figures(tmp_path: Path, spec: SampleSpe
     assert_figures(tmp_path, spec, generate(tmp_path, spec))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
