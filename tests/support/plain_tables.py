@@ -63,6 +63,11 @@ class Joined:
     product: Product | None
 
     @property
+    def price(self) -> Decimal | None:
+        """The price of a known product."""
+        return self.product.price if self.product else None
+
+    @property
     def sales(self) -> Decimal | None:
         """What a purchase of a known product sold."""
         if self.log.action != "purchase" or not self.product:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+
+from deltalake import DeltaTable
 
 import techco
 from techco.display.read_back import NotebookResults, read_shown
@@ -105,6 +108,28 @@ class Trial:
                 self._backfill(dice)
             case _:
                 self._by_hand(dice)
+        self._check_tables()
+
+    def _check_tables(self) -> None:
+        """Check that other readers find the logs that the last ingest of each day left, and what their join made."""
+        tables = self.shop.tables
+        logs = [(log.log_id, log.day, log.quantity) for of_day in tables.web_logs.values() for log in of_day]
+        self._check_table("web_logs", ["log_id", "event_date", "quantity"], logs)
+        rows = [
+            (row.log.log_id, row.log.day, row.price, row.sales)
+            for of_day in tables.full_data.values()
+            for row in of_day
+        ]
+        self._check_table("full_data", ["log_id", "event_date", "price", "sales"], rows)
+
+    def _check_table(self, name: str, columns: list[str], wanted: Sequence[tuple[object, ...]]) -> None:
+        path, found = self.folder / "shop" / "tables" / name, []
+        if path.is_dir():
+            found = [tuple(row.values()) for row in DeltaTable(path).to_pyarrow_table(columns=columns).to_pylist()]
+        differences = Counter(found)
+        differences.subtract(wanted)
+        wrong = [row for row, number in differences.items() if number]
+        self._require(not wrong, f"{name} has {len(found)} rows, not {len(wanted)}, or others: {wrong[:5]}")
 
     def _tell(self, text: str) -> None:
         self.told.append(text)
@@ -239,12 +264,19 @@ class Trial:
         return None
 
     def _backfill(self, dice: Random) -> None:
-        """Run each day or week of some days, one after the other."""
+        """Run each day or week of some days, one after the other, and often once more."""
         started, each = self._started(dice, STEPS), dice.choice(("day", "week"))
         period = started.plain.period
         if len(period) > 7:
             each = "week"
-        self._tell(f"each {each} of {period}, compare={started.plain.compare}, refresh={started.request.refresh}")
+        self._run_each(started, each)
+        if dice.random() < 0.7:
+            if dice.random() < 0.5:
+                self._change(dice)
+            self._run_each(started, each)
+
+    def _run_each(self, started: Started, each: str) -> None:
+        self._tell(f"each {each} of {started.plain.period}, compare={started.plain.compare}")
         made = backfill(started.request, each, 1)
         left = [one for one in made.periods if not one.is_earlier]
         runs = {one.period: self._part(started, one.period) for one in made.periods}
