@@ -21,7 +21,7 @@ def spark_here() -> Engine:
 
 def by_server(cluster: Cluster) -> Engine:
     """The Spark Connect server of a cluster."""
-    return cluster.server_with_token, _with(INTERPRETED)
+    return cluster.server_with_token, QUICK
 
 
 def by_master(cluster: Cluster) -> Engine:
