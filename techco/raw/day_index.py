@@ -23,7 +23,7 @@ from techco.system.fingerprint import code_fingerprint
 from techco.tables.receipts import FOLDER, fingerprint
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 _PATH = f"{FOLDER}/day_index.json"
 _SETS = 16
@@ -128,10 +128,16 @@ def count_sets(records: DataFrame, days_around: int) -> list[SetCounts]:
     days_around
         How many days away from its folder a record does not count as misplaced.
     """
+    # Per day first, so that the days in the names of folders are not read from text for each record.
+    per_day = records.groupBy("files", "event_date").count()
     day, ends = F.col("event_date"), [F.substring("files", start, 10).try_cast("date") for start in (1, 13)]
     away = F.greatest(F.datediff(ends[0], day), F.datediff(day, ends[1]))
-    counts = [F.count("*"), F.count(day), F.min(day), F.max(day), F.count_if(away > days_around)]
-    rows = records.groupBy("files").agg(*counts, F.coalesce(F.max(away), F.lit(0))).collect()
+
+    def rows_where(condition: Column) -> Column:
+        return F.sum(F.when(condition, F.col("count")).otherwise(0))
+
+    counts = [F.sum("count"), rows_where(day.isNotNull()), F.min(day), F.max(day), rows_where(away > days_around)]
+    rows = per_day.groupBy("files").agg(*counts, F.coalesce(F.max(away), F.lit(0))).collect()
     return [SetCounts(*row) for row in rows]
 
 
