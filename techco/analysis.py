@@ -377,6 +377,7 @@ def period_logs(shop: Shop) -> DataFrame:
         )
     shop.check_files(*_SOURCES)
     logs = shop.full_data
+    shop.state.missing_before = len(shop.tables.missing_days("full_data", shop.period.before() or ()))
     shop.keep_state(read=_SOURCES if _has_ingested(shop) else (*_SOURCES, *_SOURCES_OF_REFUSED))
     return logs
 

@@ -114,7 +114,7 @@ class Explorer(Shop):
         if days := days_in_files(self.storage):
             title += f". The files have {span(days.first, days.last)}"
         if missing := self.tables.missing_days("full_data", self.period):
-            title += f". {self._what_is_missing('full_data', missing)}"
+            title += f". {self.describe_missing('full_data', missing)}"
         columns = [Column("table"), Column("rows", "integer"), Column("days", "integer")]
         return Table.of("tables", columns, rows, title)
 

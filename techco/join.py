@@ -15,7 +15,7 @@ from techco.contract import FULL_DATA, PARTITION, PRODUCT_SALES, TABLES
 from techco.display.columns import Value
 from techco.display.shown import Figures
 from techco.display.wording import span
-from techco.errors import RawFileError, StorageError, TableError
+from techco.errors import NotIngested, RawFileError, StorageError, TableError
 from techco.period import stretches
 from techco.shop import Shop
 from techco.tables.days import all_days, between, count_per_day, rows_per_period
@@ -216,15 +216,15 @@ def prepare(shop: Shop) -> bool:
 
     So the notebooks run in any order by hand.
     """
-    if not shop.brings_what_is_missing or not shop.tables.missing_days("web_logs", shop.period):
+    missing = shop.tables.missing_days("web_logs", shop.period) if shop.brings_what_is_missing else []
+    if not missing:
         return False
     try:
         ingest.ingest(shop)
     except RawFileError:
         raise
-    except StorageError:  # it may only be read: then the user must know which days are missing
-        shop.table("web_logs")
-        raise
+    except StorageError as error:  # it may only be read: then the user must also know why it was to be written
+        raise NotIngested(f"{error} {shop.describe_missing('web_logs', missing)}", missing) from error
     days = span(shop.period.first, shop.period.last)
     print(f"The tables lacked days of {days}, so its raw files were ingested now.")  # noqa: T201 - the notebook shows it
     return True

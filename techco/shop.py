@@ -123,12 +123,13 @@ class Shop:
         try:
             return self._read(name)
         except NotIngested as error:
-            raise NotIngested(self._what_is_missing(name, error.days), error.days) from None
+            raise NotIngested(self.describe_missing(name, error.days), error.days) from None
 
     def _read(self, name: str) -> DataFrame:
         return self.tables.read(name, self.period if TABLES[name].by_day else None)
 
-    def _what_is_missing(self, name: str, days: Sequence[date]) -> str:
+    def describe_missing(self, name: str, days: Sequence[date]) -> str:
+        """Say which days a table lacks, and how they are brought into it; no days stand for the whole table."""
         only_join = name in _BY_JOIN and not self.tables.missing_days("web_logs", days)
         done, steps = ("joined", ["--steps", "join,analysis"]) if only_join else ("ingested", [])
         if not days:

@@ -19,7 +19,7 @@ from techco.runs.plan import RunPlan
 from techco.settings import load_settings
 from techco.storage.base import CUSTOMERS, PRODUCTS, RawFile
 from techco.system.fingerprint import code_fingerprint, digest
-from techco.tables.data_files import DataFile
+from techco.tables.data_files import DataFile, gaps
 from techco.tables.receipts import data_files_digest, raw_files_digest
 from techco.tables.state import State
 from techco.tables.stored_files import damaged, list_data_files
@@ -34,7 +34,7 @@ def known_before(plan: RunPlan) -> dict[str, Any]:
 
 def known_after(state: State) -> dict[str, Any]:
     """Return what the steps of a run have kept of what they were made from."""
-    kept = {"raw_files": state.raw_files, "data_files": state.data_files, "made": state.made}
+    kept = {name: getattr(state, name) for name in ("raw_files", "data_files", "made", "missing_before")}
     return {**kept, "code": state.code or code_fingerprint()}
 
 
@@ -68,6 +68,8 @@ class Freshness:
                 return "the tables have changed"
             if any(not self._is_as_left(name, record, period) for name in made["made"]):
                 return "the tables have changed"
+            if made.get("missing_before") not in (None, self._missing_before(period)):
+                return "the tables have changed"
         except TechcoError:  # a new run says what is wrong
             return "the shop has changed"
         return ""
@@ -97,6 +99,15 @@ class Freshness:
     @cached_property
     def _files(self) -> dict[str, list[DataFile]]:
         return {name: list_data_files(self.plan.storage, name) for name in TABLES}
+
+    @cached_property
+    def _days_of_full_data(self) -> list[DataFile]:
+        """Files that tell which days full_data has, those without rows too."""
+        return list_data_files(self.plan.storage, "full_data", with_empty=True)
+
+    def _missing_before(self, period: Period) -> int:
+        """Count the days of the period before that full_data lacks."""
+        return sum(gap.days for gap in gaps(self._days_of_full_data, period.before() or ()))
 
     @cached_property
     def _rows(self) -> dict[str, Counter[date | None]]:

@@ -23,7 +23,7 @@ VARIABLE = "TECHCO_RUN_STATE"
 """The environment variable with the path of a run's file, for its steps."""
 FILE = "state.json"
 """Its name in the run's folder."""
-_KEPT = ("versions", "made", "raw_files", "data_files", "code", "storage")
+_KEPT = ("versions", "made", "raw_files", "data_files", "missing_before", "code", "storage")
 
 
 @dataclass
@@ -40,6 +40,8 @@ class State:
         Fingerprints of the raw files that were read, by period.
     data_files
         Fingerprints of the period's data files, of tables that were read but not made by a step of this run.
+    missing_before
+        How many days of the period before full_data lacks, once an analysis has looked.
     code
         The fingerprint of the code that has read and made them.
     storage
@@ -54,6 +56,7 @@ class State:
     made: list[str] = field(default_factory=list)
     raw_files: dict[str, str | None] = field(default_factory=dict)
     data_files: dict[str, str] = field(default_factory=dict)
+    missing_before: int | None = None
     code: str = ""
     storage: str = ""
     file: Path | None = None
@@ -78,6 +81,7 @@ class State:
         self.made.clear()
         self.raw_files.clear()
         self.data_files.clear()
+        self.missing_before = None
 
     def save(self, tables: Iterable[str]) -> None:
         """Keep all this for the next steps of a run, of the versions those of these tables and of what was made."""

@@ -49,12 +49,13 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
         raise
 
 
-def list_data_files(storage: Storage, name: str) -> list[DataFile]:
-    """List the data files with rows that a table consists of now; none if the table is not there."""
+def list_data_files(storage: Storage, name: str, *, with_empty: bool = False) -> list[DataFile]:
+    """List the data files with rows that a table consists of now, or all of them; none if the table is not there."""
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        return [file for file in active_files(open_table(storage, name)) if not file.days_without_rows]
+        found = active_files(open_table(storage, name))
+        return [file for file in found if with_empty or not file.days_without_rows]
     except TableNotFoundError:
         return []
 

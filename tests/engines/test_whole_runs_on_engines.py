@@ -230,11 +230,9 @@ def test_a_cluster_without_a_worker_that_is_large_enough_is_not_waited_for_forev
 
 LOSES_ITS_SERVER = """
 import time
-from techco.engines import connect
 from techco.engines.connect import connect_to_server
 from techco.engines.names import parse_engine
 from techco.engines.spark_server import SparkServer
-connect._RETRIES = 2
 with SparkServer(parse_engine("spark"), {}) as server:
     spark = connect_to_server(server.url, server.token)
     print(spark.range(2).count(), time.monotonic(), flush=True)
@@ -250,7 +248,7 @@ def test_a_server_that_ends_meanwhile_is_not_asked_for_long() -> None:
     done = subprocess.run([sys.executable, "-c", LOSES_ITS_SERVER], capture_output=True, text=True, check=True)
     count, ended, lost = done.stdout.split()
     assert (count, lost) == ("2", "lost")
-    assert time.monotonic() - float(ended) < 60  # by itself PySpark takes twenty minutes
+    assert time.monotonic() - float(ended) < 90  # by itself PySpark takes twenty minutes
 
 
 def test_a_server_takes_settings_of_a_session_and_names_those_it_refuses(cluster: Cluster, tmp_path: Path) -> None:

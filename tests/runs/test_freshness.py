@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,16 +28,17 @@ pytestmark = pytest.mark.slow  # each does the steps of several runs
 
 PERIOD = Period.parse(DAY)
 BEFORE = PERIOD.before() or PERIOD
+AROUND = ("2023-07-31", "2023-08-02")
 RAW, TABLES, NOTEBOOK = "the raw files have changed", "the tables have changed", "a notebook has changed"
 
 
 class Made:
     """A report that was made, and whether it would be the same now."""
 
-    def __init__(self, folder: Path, *steps: str) -> None:
+    def __init__(self, folder: Path, *steps: str, compare: bool = True, days_around: Sequence[str] = AROUND) -> None:
         (folder / "shop").mkdir(exist_ok=True)
         self.storage = Folder(str(folder / "shop"))
-        write_shop(self.storage, [log(1, DAY, "purchase"), log(2, "2023-07-31"), log(3, "2023-08-02")])
+        write_shop(self.storage, [log(1, DAY, "purchase"), *(log(n, day) for n, day in enumerate(days_around, 2))])
         write_templates(folder / "templates")
         write_notebook(folder / "own.ipynb", "import beside")
         (folder / "beside.py").write_text("one = 1\n")
@@ -45,7 +46,7 @@ class Made:
         self.request = RunRequest(PERIOD, str(folder / "shop"), templates=folder / "templates", own_templates=own)
         if "ingest" not in steps:
             Run(self.storage, folder / "before").all()
-        run = Run(self.storage, folder / "run")
+        run = Run(self.storage, folder / "run", compare=compare)
         before = known_before(make_plan(self.request))
         for step in steps:
             getattr(run, step)()
@@ -68,6 +69,17 @@ def test_nothing_is_stale_that_has_not_changed_also_after_other_runs_of_these_da
     for period in ("2023-07-31..2023-08-02", DAY, "2023-07"):
         Run(made.storage, tmp_path / "another", period).all()
         assert not made.why_stale(), period
+
+
+@pytest.mark.usefixtures("sail")
+@pytest.mark.parametrize("days_around", [AROUND, ()], ids=["with logs", "without logs"])
+def test_a_report_is_made_again_if_the_day_before_was_ingested_meanwhile(
+    tmp_path: Path, days_around: Sequence[str]
+) -> None:
+    made = Made(tmp_path, "ingest", "join", "analysis", compare=False, days_around=days_around)
+    assert not made.why_stale()
+    Run(made.storage, tmp_path / "another", str(BEFORE.first)).all()
+    assert made.why_stale() == TABLES
 
 
 def append(path: Path) -> None:

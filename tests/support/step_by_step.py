@@ -43,6 +43,7 @@ class Run:
     storage: Folder
     folder: Path
     period: str = DAY
+    compare: bool = True
     said: dict[str, dict[str, Any]] = field(default_factory=dict)
     accepted: dict[str, Any] = field(default_factory=dict)
 
@@ -50,7 +51,7 @@ class Run:
         self.folder.mkdir(exist_ok=True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(VARIABLE, str(self.folder / FILE))
-            return open_shop(self.storage.url, self.period, run_id=self.folder.name)
+            return open_shop(self.storage.url, self.period, run_id=self.folder.name, compare=self.compare)
 
     def ingest(self) -> None:
         self.accepted = {row[0]: row[2] for row in ingest(self.shop()).by_source.rows}
