@@ -259,7 +259,8 @@ def _refused(shop: Shop) -> Iterable[RunWarning]:
         for row in shop.quarantine.groupBy("source", "reason").count().orderBy("source", "reason").collect():
             reasons.setdefault(row.source, {})[row.reason] = row["count"]
     for source, counts in reasons.items():
-        yield from warnings.refused(source, shop.table(source).count() + sum(counts.values()), counts)
+        judged = shop.table(source).count() + sum(counts.values())
+        yield from warnings.refused(source, judged, counts, are_shown=False)
 
 
 def _warnings(

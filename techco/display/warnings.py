@@ -101,7 +101,9 @@ def is_much(refused: int, judged: int) -> bool:
     return refused * _MOST_REFUSED > judged
 
 
-def refused(source: str, judged: int, reasons: Mapping[str, int], sales: Decimal = Decimal(0)) -> Iterable[RunWarning]:
+def refused(
+    source: str, judged: int, reasons: Mapping[str, int], sales: Decimal = Decimal(0), *, are_shown: bool = True
+) -> Iterable[RunWarning]:
     """Warn if more than 1 % of the records of a source were refused.
 
     Parameters
@@ -112,6 +114,8 @@ def refused(source: str, judged: int, reasons: Mapping[str, int], sales: Decimal
         How many were refused for which reason.
     sales
         What those of them that are purchases of known products would have sold, as far as one can tell.
+    are_shown
+        Whether the report has their reasons and examples, as that of a run with ingest does.
     """
     count = sum(reasons.values())
     if not is_much(count, judged):
@@ -121,6 +125,8 @@ def refused(source: str, judged: int, reasons: Mapping[str, int], sales: Decimal
     text += f": {reason}" if len(reasons) == 1 else f", most often because of: {reason} ({most:,})"
     text += f". At least {amount(sales)} of sales {verb(count, 'is in it', 'are in them')}." if sales else "."
     remedy = f"See the reasons and examples under Data quality, mend {_FILES[source]}, and run again."
+    if not are_shown:
+        remedy = f"Mend {_FILES[source]}, and run all steps: the report then shows reasons and examples."
     yield RunWarning("refused", text, count, remedy)
 
 

@@ -68,8 +68,9 @@ def test_an_analysis_without_an_ingest_warns_of_what_earlier_ones_have_refused(o
     both = replace(one_day, period=Period.parse("2023-08-01..2023-08-02"))
     ingest(both)
     join(both)
-    rows = [row[:3] for row in analysis.summarize(one_day).warnings.rows if row[0] == "refused"]
-    assert rows == [
+    rows = [row for row in analysis.summarize(one_day).warnings.rows if row[0] == "refused"]
+    assert rows[0][3] == "Mend customer_data.csv, and run all steps: the report then shows reasons and examples."
+    assert [row[:3] for row in rows] == [
         ["refused", "1 of 3 customers (33 %) was refused: customer_id missing or has no number.", 1],
         ["refused", "3 of 4 web logs (75 %) were refused, most often because of: action missing (2).", 3],
     ]
